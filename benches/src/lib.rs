@@ -1,0 +1,1 @@
+//! Times the engines against their peers; the benches themselves are in \`benches/\` beside this folder.

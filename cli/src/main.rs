@@ -1,0 +1,3 @@
+//! The `offing` command: reads, calls one crate, writes, exits.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! Reads what the user asks: scenario files, Continuum's `.cfg` files, the design space and the goal.
+
+mod issue;
+
+pub use issue::{Issue, Severity};

@@ -1,0 +1,1 @@
+//! Predicts one deployment.
