@@ -1,1 +1,2 @@
 //! Predicts one deployment.
+mod streams;
