@@ -113,8 +113,6 @@ pub struct Recording {
     parts: [Histogram; 5],
     latency: Vec<Histogram>,
     squares: u128,
-    #[serde(skip)]
-    indices: Vec<u32>,
 }
 
 /// Completed requests, one column per quantity, for [`Recording::record_all`].
@@ -126,6 +124,8 @@ pub struct Completed {
     pub parts: [Vec<u64>; 5],
     /// Their sum [ns].
     pub latency: Vec<u64>,
+    /// Scratch space of [`Histogram::record_all`].
+    indices: Vec<u32>,
 }
 
 impl Completed {
@@ -149,7 +149,6 @@ impl Recording {
             parts: std::array::from_fn(|_| Histogram::new()),
             latency: (0..BATCHES).map(|_| Histogram::new()).collect(),
             squares: 0,
-            indices: Vec::new(),
         }
     }
 
@@ -192,23 +191,20 @@ impl Recording {
     /// Records completed requests that are all observed, each part less than 2^48 ns; the same as
     /// [`Self::record`] on each.
     #[inline(always)]
-    pub fn record_all(&mut self, completed: &Completed) {
-        for (histogram, values) in self.parts.iter_mut().zip(&completed.parts) {
-            histogram.record_all(values, &mut self.indices);
+    pub fn record_all(&mut self, completed: &mut Completed) {
+        let Completed { emitted, parts, latency, indices } = completed;
+        for (histogram, values) in self.parts.iter_mut().zip(&*parts) {
+            histogram.record_all(values, indices);
         }
         // Requests come nearly in order of emission, so runs of one batch are long.
-        let (mut start, n) = (0, completed.emitted.len());
+        let (mut start, n) = (0, emitted.len());
         while start < n {
-            let batch = self.batch(completed.emitted[start]);
-            let length = completed.emitted[start..]
-                .iter()
-                .take_while(|&&emitted| self.batch(emitted) == batch)
-                .count();
-            let values = &completed.latency[start..start + length];
-            self.latency[batch].record_all(values, &mut self.indices);
+            let batch = self.batch(emitted[start]);
+            let length = emitted[start..].iter().take_while(|&&at| self.batch(at) == batch).count();
+            self.latency[batch].record_all(&latency[start..start + length], indices);
             start += length;
         }
-        self.squares += completed.latency.iter().map(|&x| u128::from(x) * u128::from(x)).sum::<u128>();
+        self.squares += latency.iter().map(|&x| u128::from(x) * u128::from(x)).sum::<u128>();
     }
 
     /// Adds what another recording of the same span holds.
@@ -319,8 +315,7 @@ mod tests {
                 columns.latency.push(parts(emitted).latency());
             }
         }
-        at_once.record_all(&columns);
-        at_once.indices.clear();
+        at_once.record_all(&mut columns);
         assert_eq!(one_by_one, at_once);
         assert_eq!(one_by_one.latency().count(), 800);
     }

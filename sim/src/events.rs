@@ -15,7 +15,7 @@ use offing_core::{Scope, Sharing};
 use offing_models::{Budget, Shared};
 
 use crate::calendar::{Calendar, NEVER};
-use crate::network::{Hop, Network, Way};
+use crate::network::{Hop, NO_NODE, Network, Way};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 
@@ -116,23 +116,22 @@ struct Endpoint {
     budget: Budget,
     quota_phase: u64,
     under_way: u32,
-    /// The last message of this endpoint arrives then; later ones do not overtake it.
-    arrives: u64,
 }
 
 /// Requests that are due at known instants, earliest first, ties by source and then as they came.
 enum Line {
     /// All stay equally long, so they leave as they came.
-    Constant { delay: u64, due: VecDeque<(u64, u32)> },
+    Constant(VecDeque<(u64, u32)>),
     /// In any order.
     Sorted { due: BinaryHeap<Reverse<(u64, u32, u64, u32)>>, entered: u64 },
 }
 
 impl Line {
-    fn new(constant: Option<u64>) -> Self {
-        match constant {
-            Some(delay) => Line::Constant { delay, due: VecDeque::new() },
-            None => Line::Sorted { due: BinaryHeap::new(), entered: 0 },
+    fn new(is_constant: bool) -> Self {
+        if is_constant {
+            Line::Constant(VecDeque::new())
+        } else {
+            Line::Sorted { due: BinaryHeap::new(), entered: 0 }
         }
     }
 
@@ -140,7 +139,7 @@ impl Line {
     #[inline(always)]
     fn push(&mut self, time: u64, source: u32, id: u32) -> u64 {
         match self {
-            Line::Constant { due, .. } => {
+            Line::Constant(due) => {
                 debug_assert!(due.back().is_none_or(|last| last.0 <= time), "a constant delay keeps the order");
                 due.push_back((time, id));
                 due.front().expect("one was added").0
@@ -157,7 +156,7 @@ impl Line {
     #[inline(always)]
     fn pop(&mut self) -> (u32, u64) {
         match self {
-            Line::Constant { due, .. } => {
+            Line::Constant(due) => {
                 let (_, id) = due.pop_front().expect("the slot says so");
                 (id, due.front().map_or(NEVER, |next| next.0))
             }
@@ -248,6 +247,8 @@ struct World<'n, 'o> {
     nodes: Vec<Node>,
     up: Transmitters,
     down: Transmitters,
+    /// Per connection: when its last message arrives, which later ones do not overtake.
+    in_order: Vec<u64>,
     enters_up: Line,
     arrives: Line,
     enters_down: Line,
@@ -288,7 +289,7 @@ impl<'n, 'o> World<'n, 'o> {
         for (i, count) in counts.into_iter().enumerate() {
             first[i + 1] = first[i] + count;
         }
-        let constant = |hop: &Option<Hop>| hop.as_ref().map_or(Some(0), Hop::constant_delay);
+        let is_constant = |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| !hop.delay.is_random());
         let mut world = World {
             network,
             calendar: Calendar::new(first[EVENTS.len()]),
@@ -304,16 +305,19 @@ impl<'n, 'o> World<'n, 'o> {
                     budget: Budget::default(),
                     quota_phase: n.quota_phase(e, false),
                     under_way: 0,
-                    arrives: 0,
                 })
                 .collect(),
             nodes: (0..n.nodes).map(|i| Node::new(&n.node, n.quota_phase(i, n.offloaded))).collect(),
             up: Transmitters::new(n.up.as_ref(), up_stations),
             down: Transmitters::new(n.down.as_ref(), down_stations),
-            enters_up: Line::new(None),
-            arrives: Line::new(constant(&n.up)),
-            enters_down: Line::new(None),
-            receives: Line::new(constant(&n.down)),
+            in_order: match &n.up {
+                Some(hop) if hop.delay.is_random() => vec![0; n.connections(hop.scope)],
+                _ => Vec::new(),
+            },
+            enters_up: Line::new(false),
+            arrives: Line::new(is_constant(&n.up)),
+            enters_down: Line::new(false),
+            receives: Line::new(is_constant(&n.down)),
             recorder: Recorder::new(network, observer),
         };
         for e in 0..n.endpoints {
@@ -395,7 +399,7 @@ impl<'n, 'o> World<'n, 'o> {
         let flight = Flight {
             passage: Passage {
                 endpoint: number as u32,
-                node: node.unwrap_or(NONE),
+                node: node.unwrap_or(NO_NODE),
                 index,
                 emitted: now,
                 ..Passage::default()
@@ -468,7 +472,7 @@ impl<'n, 'o> World<'n, 'o> {
     fn enter_uplink(&mut self, now: u64, id: u32) {
         let Some(hop) = &self.network.up else { return self.send_off(now, id) };
         let passage = self.flights[id as usize].passage;
-        let node = (passage.node != NONE).then_some(passage.node);
+        let node = (passage.node != NO_NODE).then_some(passage.node);
         let station = self.network.up_station(hop.scope, passage.endpoint, node);
         let bytes = self.flights[id as usize].up;
         if let Some(due) = self.up.enter(hop, station, &mut self.flights, now, id, bytes) {
@@ -492,10 +496,12 @@ impl<'n, 'o> World<'n, 'o> {
         let mut due = now;
         if let Some(hop) = &self.network.up {
             due += self.network.delay(hop, Way::Up, endpoint, index, flight.up);
-            if hop.sharing == Sharing::Fifo {
-                let arrives = &mut self.endpoints[endpoint as usize].arrives;
-                *arrives = due.max(*arrives);
-                due = *arrives;
+            let connection = self.network.connection(hop.scope, endpoint, flight.passage.node);
+            if let Some(last) = self.in_order.get_mut(connection)
+                && hop.sharing == Sharing::Fifo
+            {
+                *last = due.max(*last);
+                due = *last;
             }
         }
         let first = self.arrives.push(due, endpoint, id);
@@ -507,7 +513,7 @@ impl<'n, 'o> World<'n, 'o> {
         let nodes = &self.nodes;
         let flight = &mut self.flights[id as usize];
         flight.passage.arrived = now;
-        if flight.passage.node == NONE {
+        if flight.passage.node == NO_NODE {
             let least = (0..nodes.len()).min_by_key(|&i| nodes[i].len()).expect("there is a node");
             flight.passage.node = least as u32;
         }

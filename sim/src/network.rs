@@ -3,7 +3,7 @@
 //! Both engines read this, and draw a request's variates through it, so they meet the same requests. How a
 //! request moves on is written in each engine.
 
-use offing_core::{Arrivals, Balance, Deployment, Scope, Sharing};
+use offing_core::{Arrivals, Balance, Deployment, Direction, Rate, Scope, Sharing};
 use offing_models::{Delay, ModelSet, NormalTable, Quota, Sampler, Transmission};
 
 use crate::node::NodeSpec;
@@ -27,6 +27,10 @@ pub fn refusal(deployment: &Deployment) -> Option<String> {
         return None;
     }
     let (link, _) = deployment.link(deployment.placement.endpoint, deployment.placement.target)?;
+    let is_recorded = |direction: &Direction| matches!(direction.rate, Rate::Trace { .. });
+    if link.sharing == Sharing::Fair && (is_recorded(&link.up) || is_recorded(&link.down)) {
+        return Some("a recorded rate cannot be shared fairly: use sharing \"fifo\"".to_string());
+    }
     let fans_out = deployment.placement.balance != Balance::Static && nodes > 1;
     if link.scope == Scope::Pair && fans_out && endpoints * nodes > STATIONS {
         return Some(format!(
@@ -37,6 +41,9 @@ pub fn refusal(deployment: &Deployment) -> Option<String> {
     }
     None
 }
+
+/// The node of a request whose node is decided on arrival.
+pub(crate) const NO_NODE: u32 = u32::MAX;
 
 /// Where a variate's word is: a word of a block of a purpose, at the request's own address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +90,6 @@ pub(crate) struct Hop {
     pub delay: Delay,
     pub sharing: Sharing,
     pub scope: Scope,
-}
-
-impl Hop {
-    /// The delay, if it is the same for all messages.
-    pub(crate) fn constant_delay(&self) -> Option<u64> {
-        (!self.delay.is_random()).then(|| self.delay.minimum())
-    }
 }
 
 /// When endpoints emit.
@@ -290,12 +290,17 @@ impl Network {
         hop.delay.sample(words[first], words[first + 1], bytes)
     }
 
+    /// Whether an endpoint's messages go to several nodes that are known when they are sent.
+    fn pairs_up(&self) -> bool {
+        !self.is_static() && self.balance != Balance::LeastWaiting
+    }
+
     /// Number of the station that carries a message up, and of the one that carries its reply.
     #[inline(always)]
     pub(crate) fn up_station(&self, scope: Scope, endpoint: u32, node: Option<u32>) -> usize {
         match (scope, node) {
             (Scope::Tier, _) => 0,
-            (Scope::Pair, Some(node)) if !self.is_static() => {
+            (Scope::Pair, Some(node)) if self.pairs_up() => {
                 endpoint as usize * self.nodes as usize + node as usize
             }
             _ => endpoint as usize,
@@ -306,11 +311,26 @@ impl Network {
     pub(crate) fn up_stations(&self, scope: Scope) -> usize {
         match scope {
             Scope::Tier => 1,
-            Scope::Pair if !self.is_static() && self.balance != Balance::LeastWaiting => {
+            Scope::Pair if self.pairs_up() => {
                 self.endpoints as usize * self.nodes as usize
             }
             _ => self.endpoints as usize,
         }
+    }
+
+    /// Number of the connection that keeps a message in order: one per endpoint, or one per pair where pairs
+    /// have transmitters of their own.
+    #[inline(always)]
+    pub(crate) fn connection(&self, scope: Scope, endpoint: u32, node: u32) -> usize {
+        match scope {
+            Scope::Tier => endpoint as usize,
+            _ => self.up_station(scope, endpoint, (node != NO_NODE).then_some(node)),
+        }
+    }
+
+    /// How many connections [`Self::connection`] can name.
+    pub(crate) fn connections(&self, scope: Scope) -> usize {
+        self.up_stations(scope).max(self.endpoints as usize)
     }
 
     #[inline(always)]
@@ -357,16 +377,15 @@ fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
     match arrivals {
         Arrivals::Periodic => Emission::Periodic { period, jitter: None },
         Arrivals::Jittered { sd } => {
-            Emission::Periodic { period, jitter: Some(NormalTable::new(sd.as_nanos())) }
+            Emission::Periodic { period, jitter: Some(NormalTable::new(sd.as_nanos() as f64)) }
         }
         Arrivals::Poisson => {
             Emission::Renewal { first: Sampler::poisson_gap(rate_hz), gap: Sampler::poisson_gap(rate_hz) }
         }
         Arrivals::Bursts { on, off } => {
-            let (on, off) = (on.as_secs_f64(), off.as_secs_f64());
             Emission::Renewal {
-                first: Sampler::burst_first_gap(rate_hz, on, off),
-                gap: Sampler::burst_gap(rate_hz, on, off),
+                first: Sampler::burst_first_gap(rate_hz, *on, *off),
+                gap: Sampler::burst_gap(rate_hz, *on, *off),
             }
         }
         Arrivals::Trace { arrivals, .. } if arrivals.iter().all(|a| a.endpoint.is_none()) => {
@@ -376,7 +395,8 @@ fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
             let mut mine = vec![Vec::new(); endpoints as usize];
             for arrival in arrivals.iter() {
                 match arrival.endpoint {
-                    Some(e) => mine[e as usize].push(arrival.at.as_nanos()),
+                    // A deployment may have fewer endpoints than the recording.
+                    Some(e) => mine.get_mut(e as usize).into_iter().for_each(|times| times.push(arrival.at.as_nanos())),
                     None => mine.iter_mut().for_each(|times| times.push(arrival.at.as_nanos())),
                 }
             }

@@ -105,7 +105,7 @@ impl Node {
     }
 
     /// Request `id` with `work` [CPU ns] arrives; `started` hears which requests begin service now.
-    pub(crate) fn arrive(&mut self, now: u64, id: u32, work: u64, started: &mut impl FnMut(u32)) -> Admission {
+    pub(crate) fn arrive(&mut self, now: u64, id: u32, work: u64, started: &mut (impl FnMut(u32) + ?Sized)) -> Admission {
         self.waiting.push_back((id, work));
         self.start_waiting(now, started);
         if self.waiting.len() <= self.limit {
@@ -135,7 +135,7 @@ impl Node {
 
     /// Lets the change at `now` happen, which is what [`Self::next`] said. Returns the request that is done,
     /// if one is; otherwise a rested worker has taken a request.
-    pub(crate) fn advance(&mut self, now: u64, started: &mut impl FnMut(u32)) -> Option<u32> {
+    pub(crate) fn advance(&mut self, now: u64, started: &mut (impl FnMut(u32) + ?Sized)) -> Option<u32> {
         let done = match &mut self.processors {
             Processors::Own { idle, running } => {
                 if running.front().is_some_and(|r| r.done == now) {
@@ -154,7 +154,7 @@ impl Node {
         done
     }
 
-    fn start_waiting(&mut self, now: u64, started: &mut impl FnMut(u32)) {
+    fn start_waiting(&mut self, now: u64, started: &mut (impl FnMut(u32) + ?Sized)) {
         while let Some(&(id, work)) = self.waiting.front() {
             match &mut self.processors {
                 Processors::Own { idle, running } => {

@@ -142,7 +142,7 @@ impl<'a> Recorder<'a> {
 
     #[inline(always)]
     pub(crate) fn flush(&mut self) {
-        self.recording.record_all(&self.columns);
+        self.recording.record_all(&mut self.columns);
         self.columns.clear();
     }
 

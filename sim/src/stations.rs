@@ -19,7 +19,7 @@
 use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Reverse;
 
-use offing_core::{Balance, Drop, Scope, Sharing};
+use offing_core::{Balance, Deployment, Drop, Scope, Sharing};
 use offing_models::{Budget, Shared};
 
 use crate::network::{Hop, Network, Sum, Variate, Way};
@@ -35,9 +35,11 @@ const NONE: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;
 
 /// Whether this engine can run a deployment.
-pub(crate) fn applies(network: &Network) -> bool {
-    let balances_by_state = network.balance == Balance::LeastWaiting && network.offloaded && network.nodes > 1;
-    !balances_by_state && network.outstanding.is_none()
+pub(crate) fn applies(deployment: &Deployment) -> bool {
+    let balances_by_state = deployment.placement.balance == Balance::LeastWaiting
+        && deployment.is_offloaded()
+        && deployment.targets().nodes > 1;
+    !balances_by_state && deployment.app.outstanding.is_none()
 }
 
 /// A request under way: one cache line.
@@ -173,8 +175,8 @@ struct Endpoints {
     uplink: Vec<Backlog>,
     /// Only with a quota at the endpoints.
     budget: Vec<(Budget, u64)>,
-    /// Only where the delay varies: the last arrival, which later messages do not overtake.
-    arrives: Vec<u64>,
+    /// Only where the delay varies, per connection: the last arrival, which later messages do not overtake.
+    in_order: Vec<u64>,
 }
 
 /// Transmitters that are not part of [`Endpoints`].
@@ -304,7 +306,7 @@ impl Batch {
         let Batch { endpoint, index, prepare, up, work, reply, words, term, .. } = self;
         let n = endpoint.len();
         [&mut *prepare, up, work, reply].into_iter().for_each(|column| column.resize(n, 0));
-        let mut fill = |variate: &Variate, out: &mut [u64]| {
+        let fill = |variate: &Variate, out: &mut [u64]| {
             if let Some(constant) = variate.sampler.is_constant() {
                 out.fill(constant);
             } else if variate.slot.purpose == request {
@@ -376,7 +378,6 @@ impl<'n, 'o> Stations<'n, 'o> {
             Workers::Many(vec![Busy::default(); nodes])
         };
         let down_stations = n.down.as_ref().map_or(0, |hop| n.down_stations(hop.scope));
-        let delay_varies = n.up.as_ref().is_some_and(|hop| hop.constant_delay().is_none());
         Stations {
             network,
             flights: Vec::new(),
@@ -392,7 +393,10 @@ impl<'n, 'o> Stations<'n, 'o> {
                     }
                     _ => Vec::new(),
                 },
-                arrives: if delay_varies { vec![0; endpoints] } else { Vec::new() },
+                in_order: match &n.up {
+                    Some(hop) if hop.delay.is_random() => vec![0; n.connections(hop.scope)],
+                    _ => Vec::new(),
+                },
             },
             enters_up: Pending::default(),
             up: match &n.up {
@@ -557,11 +561,12 @@ impl<'n, 'o> Stations<'n, 'o> {
         let mut due = sent;
         if let Some(hop) = &self.network.up {
             due += self.network.delay(hop, Way::Up, flight.endpoint, flight.index, bytes);
-            if let Some(arrives) = self.endpoints.arrives.get_mut(flight.endpoint as usize)
+            let connection = self.network.connection(hop.scope, flight.endpoint, flight.node);
+            if let Some(last) = self.endpoints.in_order.get_mut(connection)
                 && hop.sharing == Sharing::Fifo
             {
-                *arrives = due.max(*arrives);
-                due = *arrives;
+                *last = due.max(*last);
+                due = *last;
             }
         }
         flight.arrived = due;
@@ -576,7 +581,7 @@ impl<'n, 'o> Stations<'n, 'o> {
         self.enters_up.take_before(frontier, &mut scratch);
         let mut up = std::mem::replace(&mut self.up, Transmitters::None);
         // Flights keep their message's size in `arrived` until they have left.
-        let mut sent = |stations: &mut Self, id: u32, at: u64| {
+        let sent = |stations: &mut Self, id: u32, at: u64| {
             let bytes = stations.flights[id as usize].arrived;
             stations.send_off(id, at, bytes);
         };
