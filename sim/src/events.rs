@@ -121,7 +121,7 @@ struct Endpoint {
 /// Requests that are due at known instants, earliest first, ties by source and then as they came.
 enum Line {
     /// All stay equally long, so they leave as they came.
-    Constant(VecDeque<(u64, u32)>),
+    Constant(VecDeque<(u64, u32, u32)>),
     /// In any order.
     Sorted { due: BinaryHeap<Reverse<(u64, u32, u64, u32)>>, entered: u64 },
 }
@@ -141,7 +141,16 @@ impl Line {
         match self {
             Line::Constant(due) => {
                 debug_assert!(due.back().is_none_or(|last| last.0 <= time), "a constant delay keeps the order");
-                due.push_back((time, id));
+                // Almost always the end; a preparation without work may come out of turn.
+                let mut place = due.len();
+                while place > 0 && (due[place - 1].0, due[place - 1].1) > (time, source) {
+                    place -= 1;
+                }
+                if place == due.len() {
+                    due.push_back((time, source, id));
+                } else {
+                    due.insert(place, (time, source, id));
+                }
                 due.front().expect("one was added").0
             }
             Line::Sorted { due, entered } => {
@@ -157,7 +166,7 @@ impl Line {
     fn pop(&mut self) -> (u32, u64) {
         match self {
             Line::Constant(due) => {
-                let (_, id) = due.pop_front().expect("the slot says so");
+                let (.., id) = due.pop_front().expect("the slot says so");
                 (id, due.front().map_or(NEVER, |next| next.0))
             }
             Line::Sorted { due, .. } => {

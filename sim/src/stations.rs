@@ -696,20 +696,21 @@ impl<'n, 'o> Stations<'n, 'o> {
             }
             let flight = &mut self.flights[entry.id as usize];
             flight.started = start;
-            // Insertion into a sorted vector as a fixed network of selections: nothing to mispredict. Equal
-            // instants stay in order of arrival.
-            let (mut done, mut id) = (start + flight.work, entry.id);
+            // Insertion into a sorted vector as a fixed network of selections: nothing to mispredict. All
+            // comparisons are with the new instant, so equal instants stay in order of arrival.
+            let done = start + flight.work;
             self.recorder.busy(Use::Process, flight.work, start, done);
+            let (mut carried, mut carried_id) = (done, entry.id);
             for j in 0..C - 1 {
                 let (other, other_id) = (free[j + 1], serving[j + 1]);
-                let other_first = other <= done;
-                free[j] = if other_first { other } else { done };
-                serving[j] = if other_first { other_id } else { id };
-                done = if other_first { done } else { other };
-                id = if other_first { id } else { other_id };
+                let is_before = other <= done;
+                free[j] = if is_before { other } else { carried };
+                serving[j] = if is_before { other_id } else { carried_id };
+                carried = if is_before { carried } else { other };
+                carried_id = if is_before { carried_id } else { other_id };
             }
-            free[C - 1] = done;
-            serving[C - 1] = id;
+            free[C - 1] = carried;
+            serving[C - 1] = carried_id;
         }
         for (who, &left) in serving.iter_mut().zip(&free).take(count) {
             if *who != NONE && left < horizon {
