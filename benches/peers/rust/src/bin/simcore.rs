@@ -1,5 +1,5 @@
-//! W1 on simcore (the engine of DSLab), in its callback style: one handler
-//! per endpoint and one for the node with the downlinks.
+//! W1 on simcore (the engine of DSLab), in its callback style: one handler per endpoint
+//! and one for the node with the downlinks.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
