@@ -192,7 +192,7 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
 
 /// The name in `[name]`; Python takes all up to the last bracket and ignores what follows.
 fn header(value: &str) -> Option<&str> {
-    let name = &value.strip_prefix('[')?[..];
+    let name = value.strip_prefix('[')?;
     let end = name.rfind(']')?;
     (end > 0).then(|| &name[..end])
 }

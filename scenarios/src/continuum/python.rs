@@ -250,9 +250,11 @@ fn is_decimal(text: &str) -> bool {
     digits(whole) && digits(part) && !(whole.is_empty() && part.is_empty()) && exponent_is_fine
 }
 
-/// Blanks stripped, the digits of all scripts made ASCII.
+/// Blanks stripped, the digits of all scripts made ASCII. The four ASCII separators are blanks to `strip` but
+/// not to a number.
 fn ascii_number(text: &str) -> String {
-    strip(text).chars().map(ascii_digit).collect()
+    let blank = |c: char| c.is_whitespace();
+    text.trim_matches(blank).chars().map(ascii_digit).collect()
 }
 
 fn ascii_digit(c: char) -> char {
