@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+pub mod continuum;
 mod datafile;
 mod issue;
 mod keys;
