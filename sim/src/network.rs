@@ -254,7 +254,7 @@ impl Network {
     pub(crate) fn nominal(&self, endpoint: u32, index: u64, period: u64) -> u64 {
         let word = self.streams.block(Purpose::Phase as u32, endpoint, 0)[0];
         let phase = (u128::from(period) * u128::from(word)) >> (32 + PERIOD_BITS);
-        phase as u64 + ((u128::from(index) * u128::from(period)) >> PERIOD_BITS) as u64
+        phase as u64 + periods(index, period)
     }
 
     /// The node of a request; nothing if that is decided on arrival.
@@ -371,6 +371,12 @@ pub(crate) enum Way {
 
 /// Fractional bits of a period, so that rates that do not divide a second do not drift.
 pub(crate) const PERIOD_BITS: u32 = 16;
+
+/// `count` periods of `period / 2^16` [ns].
+#[inline(always)]
+pub(crate) fn periods(count: u64, period: u64) -> u64 {
+    ((u128::from(count) * u128::from(period)) >> PERIOD_BITS) as u64
+}
 
 fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
     let period = (1e9 / rate_hz * f64::from(1 << PERIOD_BITS)).round() as u64;
