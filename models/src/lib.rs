@@ -1,7 +1,9 @@
 //! Knows how long things take and how much they use, as closed forms over parameter files.
 
 pub mod distribution;
+pub mod quota;
 pub mod sampling;
 mod special;
 
+pub use quota::{Budget, Quota};
 pub use sampling::{NormalTable, Sampler};
