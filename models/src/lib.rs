@@ -3,7 +3,9 @@
 pub mod distribution;
 pub mod quota;
 pub mod sampling;
+pub mod sharing;
 mod special;
 
 pub use quota::{Budget, Quota};
 pub use sampling::{NormalTable, Sampler};
+pub use sharing::Shared;
