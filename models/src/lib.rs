@@ -1,11 +1,13 @@
 //! Knows how long things take and how much they use, as closed forms over parameter files.
 
 pub mod distribution;
+pub mod link;
 pub mod quota;
 pub mod sampling;
 pub mod sharing;
 mod special;
 
+pub use link::{Delay, Transmission, Transport};
 pub use quota::{Budget, Quota};
 pub use sampling::{NormalTable, Sampler};
 pub use sharing::Shared;

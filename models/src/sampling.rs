@@ -277,8 +277,8 @@ impl NormalTable {
         let v = tail(word);
         let i = cell(v);
         let size = whole(self.slope[i] * v + self.base[i]);
-        // Turns the sign where the top bit is set, without a branch: -x = !x + 1.
-        let sign = i64::from(word as i32 >> 31);
+        // The lower tail where the top bit is clear, as in every table; without a branch: -x = !x + 1.
+        let sign = i64::from(!(word as i32 >> 31));
         (size ^ sign) - sign
     }
 
