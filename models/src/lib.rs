@@ -2,12 +2,14 @@
 
 pub mod distribution;
 pub mod link;
+pub mod queueing;
 pub mod quota;
 pub mod sampling;
 pub mod sharing;
 mod special;
 
 pub use link::{Delay, Transmission, Transport};
+pub use queueing::Station;
 pub use quota::{Budget, Quota};
 pub use sampling::{NormalTable, Sampler};
 pub use sharing::Shared;
