@@ -24,7 +24,7 @@ use std::cmp::Reverse;
 use offing_core::{Balance, Deployment, Drop, Scope, Sharing};
 use offing_models::{Budget, Sampler, Shared};
 
-use crate::network::{Emission, Hop, Network, Sum, Variate, Way, periods};
+use crate::network::{Emission, Hop, Network, Sum, Variate, Way, Wires, periods};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 use crate::streams::{Purpose, Streams};
@@ -194,7 +194,7 @@ impl Endpoints {
                 _ => Vec::new(),
             },
             in_order: match &n.up {
-                Some(hop) if hop.delay.is_random() => vec![0; n.connections(hop.scope)],
+                Some(hop) if hop.delay.is_constant().is_none() => vec![0; n.connections(hop.scope)],
                 _ => Vec::new(),
             },
         }
@@ -271,7 +271,7 @@ fn fill_gaps(streams: &Streams, gap: &Sampler, endpoint: u32, first: u64, gaps: 
 enum Transmitters {
     None,
     /// When each is free.
-    Fifo(Vec<u64>),
+    Fifo { free: Vec<u64>, wires: Wires },
     Fair(Vec<Shared>),
 }
 
@@ -279,7 +279,9 @@ impl Transmitters {
     fn new(hop: Option<&Hop>, stations: usize) -> Self {
         match hop {
             None => Transmitters::None,
-            Some(hop) if hop.sharing == Sharing::Fifo => Transmitters::Fifo(vec![0; stations]),
+            Some(hop) if hop.sharing == Sharing::Fifo => {
+                Transmitters::Fifo { free: vec![0; stations], wires: Wires::new(Some(hop), stations) }
+            }
             Some(_) => Transmitters::Fair((0..stations).map(|_| Shared::new(1)).collect()),
         }
     }
@@ -296,9 +298,9 @@ impl Transmitters {
     ) {
         match self {
             Transmitters::None => unreachable!("there is a hop"),
-            Transmitters::Fifo(free) => {
+            Transmitters::Fifo { free, wires } => {
                 let free = &mut free[station];
-                *free = hop.transmission.finish(entry.time.max(*free), bytes);
+                *free = wires.finish(hop, station, entry.time.max(*free), bytes);
                 sent(entry.id, *free);
             }
             Transmitters::Fair(stations) => {
@@ -384,6 +386,8 @@ struct Stations<'n, 'o> {
     /// Into uplinks that are not part of `endpoints`.
     enters_up: Pending,
     up: Transmitters,
+    /// Of uplinks that are part of `endpoints`.
+    own_wires: Wires,
     /// Per target node.
     arrivals: Vec<Pending>,
     workers: Workers,
@@ -564,6 +568,7 @@ impl<'n, 'o> Stations<'n, 'o> {
                 Some(hop) if !own_uplink => Transmitters::new(Some(hop), n.up_stations(hop.scope)),
                 _ => Transmitters::None,
             },
+            own_wires: Wires::new(n.up.as_ref(), n.endpoints as usize),
             arrivals: (0..if n.offloaded { nodes } else { 1 }).map(|_| Pending::default()).collect(),
             workers,
             begins: if is_bounded && is_plain { vec![VecDeque::new(); nodes] } else { Vec::new() },
@@ -645,7 +650,8 @@ impl<'n, 'o> Stations<'n, 'o> {
                 });
                 match own_hop {
                     Some(hop) => {
-                        uplink_free = hop.transmission.finish(uplink_free.max(prepared), batch.up[i]);
+                        uplink_free =
+                            self.own_wires.finish(hop, e, uplink_free.max(prepared), batch.up[i]);
                         self.send_off(id, uplink_free, batch.up[i]);
                     }
                     None if network.up.is_none() => self.send_off(id, prepared, batch.up[i]),
@@ -932,11 +938,11 @@ impl<'n, 'o> Stations<'n, 'o> {
             (None, _) => departures.iter().for_each(|d| self.receive(d.id, d.time, d.time)),
             (Some(hop), _) if hop.scope == Scope::Tier => self.enters_down.0.extend_from_slice(&departures),
             // The most frequent case without detours.
-            (Some(hop), Transmitters::Fifo(free)) => {
+            (Some(hop), Transmitters::Fifo { free, wires }) => {
                 for d in &departures {
                     let flight = &self.flights[d.id as usize];
                     let station = self.network.down_station(hop.scope, flight.endpoint, flight.node);
-                    let sent = hop.transmission.finish(d.time.max(free[station]), flight.reply);
+                    let sent = wires.finish(hop, station, d.time.max(free[station]), flight.reply);
                     free[station] = sent;
                     let delay = self.network.delay(hop, Way::Down, flight.endpoint, flight.index, flight.reply);
                     self.receive(d.id, d.time, sent + delay);

@@ -8,7 +8,7 @@
 use offing_core::{Scope, Sharing};
 use offing_models::Transmission;
 
-use super::{Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, owned_by_endpoint, window};
+use super::{Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, Variate, owned_by_endpoint, window};
 use crate::recorder::{BULK, Recorder, Tally, Use};
 
 /// No request.
@@ -19,18 +19,25 @@ const MOST: usize = 1 << 24;
 
 /// Whether a deployment is plain.
 pub(super) fn applies(n: &Network) -> bool {
-    let is_constant = |hop: &Hop| {
-        hop.sharing == Sharing::Fifo
-            && !hop.delay.is_random()
-            && !matches!(hop.transmission, Transmission::Trace { .. })
+    // Sizes and times stay in the range in which floats hold whole numbers.
+    const RANGE: f64 = 2_251_799_813_685_248.0;
+    let is_plain = |hop: &Hop, bytes: &Variate| {
+        let fits = match hop.transmission {
+            Transmission::Unlimited => true,
+            Transmission::Constant { ns_per_byte } => {
+                bytes.sampler.maximum() as f64 * ns_per_byte.max(1.0) < RANGE
+            }
+            Transmission::Trace(_) => false,
+        };
+        fits && hop.sharing == Sharing::Fifo && hop.delay.is_constant().is_some()
     };
     n.offloaded
         && n.is_static()
         && n.node.is_plain()
         && n.node.limit.is_none()
         && (n.prepare.is_zero() || n.endpoint_quota.is_none())
-        && n.up.as_ref().is_none_or(|hop| is_constant(hop) && owned_by_endpoint(n, hop))
-        && n.down.as_ref().is_none_or(|hop| is_constant(hop) && hop.scope != Scope::Tier)
+        && n.up.as_ref().is_none_or(|hop| is_plain(hop, &n.up_bytes) && owned_by_endpoint(n, hop))
+        && n.down.as_ref().is_none_or(|hop| is_plain(hop, &n.reply_bytes) && hop.scope != Scope::Tier)
 }
 
 /// A request on its way into a node.
