@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod condition;
 mod datafile;
 mod issue;
 mod keys;
@@ -11,5 +12,6 @@ mod value;
 mod written;
 
 pub use build::infeasible;
+pub use condition::{Condition, Limit, Scalar};
 pub use issue::{Issue, Severity};
 pub use load::{Loaded, Scenario, load};
