@@ -11,7 +11,7 @@ use crate::build::direction;
 use crate::keys::{APP, DEPLOY, DIRECTION, Key, Kind, LINK, ROOT, STAGE, TIER, index};
 use crate::load::Scenario;
 use crate::raw::Place;
-use crate::space::Sample;
+use crate::space::{Axis, Sample};
 use crate::value::Value;
 use crate::write::{quote, toml};
 use crate::written::{Part, Section, Slot, Written, WrittenLink};
@@ -100,20 +100,21 @@ fn write_space(text: &mut String, scenario: &Scenario) {
             line(text, format_args!("sample = {{ latin_hypercube = {points} }}"))
         }
     }
-    // Zips are inline so that the axes keep their order.
-    let mut zips = Vec::new();
-    for axis in space.axes() {
-        let (zipped, columns) = axis.toml();
-        let columns: Vec<String> =
-            columns.into_iter().map(|(key, values)| format!("{key} = {values}")).collect();
-        if zipped {
-            zips.push(columns.join("\n"));
-        } else {
-            line(text, format_args!("{}", columns.join("\n")));
+    // Zips stand side by side in one key, where the first of them stood, so that numbers keep their meaning.
+    let mut axes = space.axes().iter().map(Axis::toml).peekable();
+    while let Some((zipped, columns)) = axes.next() {
+        let assignments = |columns: Vec<(String, String)>| {
+            columns.into_iter().map(|(key, values)| format!("{key} = {values}")).collect::<Vec<_>>().join(", ")
+        };
+        if !zipped {
+            line(text, format_args!("{}", assignments(columns)));
+            continue;
         }
-    }
-    for zip in zips {
-        line(text, format_args!("\n[[space.zip]]\n{zip}"));
+        let mut zips = vec![format!("{{ {} }}", assignments(columns))];
+        while let Some((_, columns)) = axes.next_if(|(zipped, _)| *zipped) {
+            zips.push(format!("{{ {} }}", assignments(columns)));
+        }
+        line(text, format_args!("zip = [{}]", zips.join(", ")));
     }
 }
 
