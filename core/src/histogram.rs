@@ -17,8 +17,14 @@ const LARGEST: u64 = (1 << OCTAVES) - 2;
 /// bucket's number; adding 2^52 to the bits and subtracting it as a float converts without a branch.
 #[inline(always)]
 fn bucket(value: u64) -> usize {
+    bucket_of_small(value.min(LARGEST))
+}
+
+/// The same for values up to [`LARGEST`].
+#[inline(always)]
+fn bucket_of_small(value: u64) -> usize {
     const MAGIC: u64 = 0x4330_0000_0000_0000; // the bits of 2^52
-    let shifted = f64::from_bits((value.min(LARGEST) + 1) | MAGIC) - 4_503_599_627_370_496.0;
+    let shifted = f64::from_bits((value + 1) | MAGIC) - 4_503_599_627_370_496.0;
     ((shifted.to_bits() >> (52 - SUB_BITS)) - FIRST) as usize
 }
 
@@ -64,20 +70,26 @@ impl Histogram {
     /// cannot.
     #[inline(always)]
     pub fn record_all(&mut self, values: &[u64], indices: &mut Vec<u32>) {
-        indices.clear();
-        indices.extend(values.iter().map(|&value| bucket(value) as u32));
-        let counts: &mut [u64; BUCKETS] =
-            self.counts.as_mut_slice().try_into().expect("the length is BUCKETS");
-        for &i in indices.iter() {
-            counts[(i as usize).min(BUCKETS - 1)] += 1;
-        }
-        self.n += values.len() as u64;
-        // Sixteen bits of head-room: blocks of 2^16 values below 2^48 cannot overflow.
+        // Sixteen bits of head-room: 2^16 values below 2^48 cannot overflow a sum.
         for block in values.chunks(1 << 16) {
-            self.sum += u128::from(block.iter().fold(0u64, |sum, &value| sum.wrapping_add(value)));
+            indices.resize(block.len(), 0);
+            // Signed, because that is the comparison that vector units have.
+            let (mut sum, mut min, mut max) = (0u64, self.min.min(i64::MAX as u64) as i64, self.max as i64);
+            for (index, &value) in indices.iter_mut().zip(block) {
+                *index = bucket_of_small(value) as u32;
+                sum = sum.wrapping_add(value);
+                min = if (value as i64) < min { value as i64 } else { min };
+                max = if (value as i64) > max { value as i64 } else { max };
+            }
+            let counts: &mut [u64; BUCKETS] =
+                self.counts.as_mut_slice().try_into().expect("the length is BUCKETS");
+            for &i in indices.iter() {
+                counts[(i as usize).min(BUCKETS - 1)] += 1;
+            }
+            self.n += block.len() as u64;
+            self.sum += u128::from(sum);
+            (self.min, self.max) = (min as u64, max as u64);
         }
-        self.min = values.iter().fold(self.min, |min, &value| min.min(value));
-        self.max = values.iter().fold(self.max, |max, &value| max.max(value));
     }
 
     /// Adds what another histogram holds.

@@ -116,24 +116,40 @@ pub struct Recording {
 }
 
 /// Completed requests, one column per quantity, for [`Recording::record_all`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Completed {
-    /// When each was emitted [ns].
-    pub emitted: Vec<u64>,
-    /// The five parts [ns], in the order of [`Parts::NAMES`].
-    pub parts: [Vec<u64>; 5],
-    /// Their sum [ns].
-    pub latency: Vec<u64>,
+    n: usize,
+    emitted: Box<[u64; Completed::CAPACITY]>,
+    /// The five parts and, last, their sum.
+    spans: [Box<[u64; Completed::CAPACITY]>; 6],
     /// Scratch space of [`Histogram::record_all`].
     indices: Vec<u32>,
 }
 
+impl Default for Completed {
+    fn default() -> Self {
+        let column = || Box::new([0; Completed::CAPACITY]);
+        Completed { n: 0, emitted: column(), spans: std::array::from_fn(|_| column()), indices: Vec::new() }
+    }
+}
+
 impl Completed {
-    /// Removes all rows and keeps the memory.
-    pub fn clear(&mut self) {
-        self.emitted.clear();
-        self.parts.iter_mut().for_each(Vec::clear);
-        self.latency.clear();
+    /// How many requests fit; a power of two.
+    pub const CAPACITY: usize = 1024;
+
+    /// Adds a request; there must be room. Returns whether there is none left now.
+    #[inline(always)]
+    pub fn push(&mut self, emitted: u64, parts: &Parts) -> bool {
+        // The remainder tells the compiler that the index is in range.
+        let i = self.n % Self::CAPACITY;
+        self.emitted[i] = emitted;
+        let [prepare, uplink, queue, process, downlink] = parts.to_array();
+        let spans = [prepare, uplink, queue, process, downlink, parts.latency()];
+        for (column, span) in self.spans.iter_mut().zip(spans) {
+            column[i] = span;
+        }
+        self.n += 1;
+        self.n == Self::CAPACITY
     }
 }
 
@@ -188,16 +204,18 @@ impl Recording {
         self.squares += u128::from(latency) * u128::from(latency);
     }
 
-    /// Records completed requests that are all observed, each part less than 2^48 ns; the same as
-    /// [`Self::record`] on each.
+    /// Records completed requests and takes them out. All are observed, and their latencies are less than
+    /// 2^48 ns; the same as [`Self::record`] on each.
     #[inline(always)]
     pub fn record_all(&mut self, completed: &mut Completed) {
-        let Completed { emitted, parts, latency, indices } = completed;
-        for (histogram, values) in self.parts.iter_mut().zip(&*parts) {
-            histogram.record_all(values, indices);
+        let Completed { n, emitted, spans, indices } = completed;
+        let n = std::mem::take(n).min(Completed::CAPACITY);
+        for (histogram, values) in self.parts.iter_mut().zip(&*spans) {
+            histogram.record_all(&values[..n], indices);
         }
+        let (emitted, latency) = (&emitted[..n], &spans[5][..n]);
         // Requests come nearly in order of emission, so runs of one batch are long.
-        let (mut start, n) = (0, emitted.len());
+        let mut start = 0;
         while start < n {
             let batch = self.batch(emitted[start]);
             let length = emitted[start..].iter().take_while(|&&at| self.batch(at) == batch).count();
@@ -308,11 +326,7 @@ mod tests {
         for emitted in 0..1_000u64 {
             one_by_one.record(emitted, &parts(emitted));
             if at_once.observes(emitted) {
-                columns.emitted.push(emitted);
-                for (column, value) in columns.parts.iter_mut().zip(parts(emitted).to_array()) {
-                    column.push(value);
-                }
-                columns.latency.push(parts(emitted).latency());
+                columns.push(emitted, &parts(emitted));
             }
         }
         at_once.record_all(&mut columns);

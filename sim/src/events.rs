@@ -592,7 +592,6 @@ impl<'n, 'o> World<'n, 'o> {
         let flight = &mut self.flights[id as usize];
         flight.passage.received = now;
         self.recorder.completed(&flight.passage);
-        self.recorder.flush_if_full();
         self.leave(now, id);
     }
 

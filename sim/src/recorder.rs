@@ -24,8 +24,6 @@ pub(crate) type Observer<'a> = Option<&'a mut dyn FnMut(Request)>;
 
 /// Parts below this many ns may be recorded in bulk.
 const BULK: u64 = 1 << 48;
-/// Requests that are recorded together.
-const COLUMN: usize = 4096;
 
 pub(crate) struct Recorder<'a> {
     recording: Recording,
@@ -107,13 +105,8 @@ impl<'a> Recorder<'a> {
         self.counts.late += u64::from(latency > self.deadline);
         if latency >= BULK {
             self.recording.record(p.emitted, &parts(p));
-            return;
-        }
-        let columns = &mut self.columns;
-        columns.emitted.push(p.emitted);
-        columns.latency.push(latency);
-        for (column, value) in columns.parts.iter_mut().zip(parts(p).to_array()) {
-            column.push(value);
+        } else if self.columns.push(p.emitted, &parts(p)) {
+            self.recording.record_all(&mut self.columns);
         }
     }
 
@@ -132,22 +125,8 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records what has gathered, if it is enough to be worth it.
-    #[inline(always)]
-    pub(crate) fn flush_if_full(&mut self) {
-        if self.columns.emitted.len() >= COLUMN {
-            self.flush();
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn flush(&mut self) {
-        self.recording.record_all(&mut self.columns);
-        self.columns.clear();
-    }
-
     pub(crate) fn finish(mut self) -> Tally {
-        self.flush();
+        self.recording.record_all(&mut self.columns);
         let Recorder { recording, mut counts, busy, .. } = self;
         counts.unfinished = counts.offered - counts.completed - counts.dropped;
         Tally { recording, counts, busy }

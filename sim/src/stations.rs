@@ -28,7 +28,7 @@ use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 use crate::streams::{Purpose, Streams};
 
 /// Requests per window, roughly, and at least this many per endpoint.
-const WINDOW: f64 = 4096.0;
+const WINDOW: f64 = 2048.0;
 const WINDOW_PER_ENDPOINT: f64 = 2.0;
 
 const NONE: u32 = u32::MAX;
@@ -44,6 +44,7 @@ pub(crate) fn applies(deployment: &Deployment) -> bool {
 
 /// A request under way: one cache line.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 struct Flight {
     emitted: u64,
     prepared: u64,
@@ -90,50 +91,46 @@ impl Pending {
     #[inline(always)]
     fn take_before(&mut self, horizon: u64, scratch: &mut Scratch) {
         let Scratch { sorted, counts, .. } = scratch;
-        sorted.clear();
-        let (mut taken, mut from, mut to) = (0usize, NEVER, 0);
+        let (mut from, mut to) = (NEVER, 0);
         for entry in &self.0 {
-            if entry.time < horizon {
-                taken += 1;
-                from = from.min(entry.time);
-                to = to.max(entry.time);
-            }
-        }
-        if taken < 32 {
-            self.0.retain(|entry| {
-                if entry.time < horizon {
-                    sorted.push(*entry);
-                }
-                entry.time >= horizon
-            });
-            sorted.sort_by_key(Entry::order);
-            return;
+            from = from.min(entry.time);
+            to = to.max(entry.time);
         }
         // A counting sort on buckets about as wide as the mean distance of two entries, then a pass of
         // insertion: only neighbours within a bucket can be out of order.
-        let shift = ((to - from) / taken as u64).checked_ilog2().unwrap_or(0);
+        let to = to.min(horizon.saturating_sub(1));
+        if self.0.len() < 32 || from > to {
+            sorted.clear();
+            sorted.extend(self.0.iter().filter(|entry| entry.time < horizon));
+            self.0.retain(|entry| entry.time >= horizon);
+            return sorted.sort_by_key(Entry::order);
+        }
+        let shift = ((to - from) / self.0.len() as u64).checked_ilog2().unwrap_or(0);
+        // One bucket more than needed takes what is left for later.
+        let later = ((to - from) >> shift) as usize + 1;
+        let bucket = |entry: &Entry| if entry.time < horizon { ((entry.time - from) >> shift) as usize } else { later };
         counts.clear();
-        counts.resize(((to - from) >> shift) as usize + 1, 0);
-        for entry in self.0.iter().filter(|entry| entry.time < horizon) {
-            counts[((entry.time - from) >> shift) as usize] += 1;
+        counts.resize(later + 1, 0);
+        for entry in &self.0 {
+            counts[bucket(entry)] += 1;
         }
         let (mut start, mut most) = (0, 0);
-        for count in counts.iter_mut() {
+        for count in &mut counts[..later] {
             most = most.max(*count);
             start += std::mem::replace(count, start);
         }
-        sorted.resize(taken, Entry::default());
-        self.0.retain(|entry| {
-            if entry.time < horizon {
-                let place = &mut counts[((entry.time - from) >> shift) as usize];
-                sorted[*place as usize] = *entry;
-                *place += 1;
-            }
-            entry.time >= horizon
-        });
+        counts[later] = start;
+        sorted.resize(self.0.len(), Entry::default());
+        for entry in &self.0 {
+            let place = &mut counts[bucket(entry)];
+            sorted[*place as usize] = *entry;
+            *place += 1;
+        }
+        self.0.clear();
+        self.0.extend_from_slice(&sorted[start as usize..]);
+        sorted.truncate(start as usize);
         if most > 64 {
-            sorted.sort_by_key(Entry::order);
-            return;
+            return sorted.sort_by_key(Entry::order);
         }
         for i in 1..sorted.len() {
             let entry = sorted[i];
@@ -306,30 +303,44 @@ impl Batch {
         let Batch { endpoint, index, prepare, up, work, reply, words, term, .. } = self;
         let n = endpoint.len();
         [&mut *prepare, up, work, reply].into_iter().for_each(|column| column.resize(n, 0));
-        let fill = |variate: &Variate, out: &mut [u64]| {
-            if let Some(constant) = variate.sampler.is_constant() {
-                out.fill(constant);
-            } else if variate.slot.purpose == request {
-                variate.sampler.fill(&words[variate.slot.word], out);
-            } else {
-                fill_from(&network.streams, variate, endpoint, index, out);
-            }
-        };
-        fill(&network.up_bytes, up);
-        fill(&network.reply_bytes, reply);
-        let mut fill_sum = |sum: &Sum, out: &mut [u64]| match &sum.0[..] {
-            [] => out.fill(0),
-            [first, rest @ ..] => {
-                fill(first, out);
-                for variate in rest {
-                    term.resize(n, 0);
-                    fill(variate, term);
-                    out.iter_mut().zip(term.iter()).for_each(|(x, more)| *x += more);
-                }
-            }
-        };
-        fill_sum(&network.prepare, prepare);
-        fill_sum(&network.work, work);
+        let source = Words { network, endpoint, index, words };
+        source.fill(&network.up_bytes, up);
+        source.fill(&network.reply_bytes, reply);
+        source.fill_sum(&network.prepare, prepare, term);
+        source.fill_sum(&network.work, work, term);
+    }
+}
+
+/// The random words of a window's requests.
+struct Words<'b> {
+    network: &'b Network,
+    endpoint: &'b [u32],
+    index: &'b [u64],
+    /// Of the block that most variates have in common.
+    words: &'b [Vec<u32>; 4],
+}
+
+impl Words<'_> {
+    #[inline(always)]
+    fn fill(&self, variate: &Variate, out: &mut [u64]) {
+        if let Some(constant) = variate.sampler.is_constant() {
+            out.fill(constant);
+        } else if variate.slot.purpose == Purpose::Request as u32 {
+            variate.sampler.fill(&self.words[variate.slot.word], out);
+        } else {
+            fill_from(&self.network.streams, variate, self.endpoint, self.index, out);
+        }
+    }
+
+    #[inline(always)]
+    fn fill_sum(&self, sum: &Sum, out: &mut [u64], term: &mut Vec<u64>) {
+        let Some((first, rest)) = sum.0.split_first() else { return out.fill(0) };
+        self.fill(first, out);
+        for variate in rest {
+            term.resize(out.len(), 0);
+            self.fill(variate, term);
+            out.iter_mut().zip(term.iter()).for_each(|(x, more)| *x += more);
+        }
     }
 }
 
@@ -349,16 +360,27 @@ pub(crate) fn run(network: &Network, observer: Observer<'_>, mean_rate_hz: f64) 
     let mut end = 0u64;
     while end < network.until {
         end = end.saturating_add(window).min(network.until);
-        // One source, compiled for the widest vectors that this processor has.
-        arch.dispatch(
-            #[inline(always)]
-            || stations.window(end),
-        );
+        arch.dispatch(Window { stations: &mut stations, end });
         if stations.overflowed {
             return None;
         }
     }
     Some(stations.recorder.finish())
+}
+
+/// The work of one window: one source, compiled for the widest vectors that the processor has.
+struct Window<'s, 'n, 'o> {
+    stations: &'s mut Stations<'n, 'o>,
+    end: u64,
+}
+
+impl pulp::WithSimd for Window<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.stations.window(self.end);
+    }
 }
 
 impl<'n, 'o> Stations<'n, 'o> {
@@ -436,7 +458,6 @@ impl<'n, 'o> Stations<'n, 'o> {
             self.process_locally(&batch, frontier);
         }
         self.batch = batch;
-        self.recorder.flush();
     }
 
     /// Fills the batch with the emissions before `end`.
@@ -636,12 +657,7 @@ impl<'n, 'o> Stations<'n, 'o> {
             Workers::Many(_) => self.serve_many(node, horizon),
             Workers::Machine(_) => self.run_machine(node, horizon),
         }
-        // The departures of the node are in order: they enter the downlink.
-        let departures = std::mem::take(&mut self.scratch.departures);
-        for &departure in &departures {
-            self.depart(departure);
-        }
-        self.scratch.departures = departures;
+        self.depart();
     }
 
     /// Whether a bounded queue has no room for a request that arrives at `now` and cannot begin at once.
@@ -798,29 +814,39 @@ impl<'n, 'o> Stations<'n, 'o> {
         lost.into_iter().for_each(|(id, time)| self.lose(id, time));
     }
 
-    /// A reply sets out.
+    /// The departures of a node are in order: they enter the downlink.
     #[inline(always)]
-    fn depart(&mut self, departure: Entry) {
-        let Some(hop) = &self.network.down else {
-            return self.receive(departure.id, departure.time, departure.time);
-        };
-        if hop.scope == Scope::Tier {
-            self.enters_down.0.push(departure);
-            return;
+    fn depart(&mut self) {
+        let departures = std::mem::take(&mut self.scratch.departures);
+        let mut down = std::mem::replace(&mut self.down, Transmitters::None);
+        match (&self.network.down, &mut down) {
+            (None, _) => departures.iter().for_each(|d| self.receive(d.id, d.time, d.time)),
+            (Some(hop), _) if hop.scope == Scope::Tier => self.enters_down.0.extend_from_slice(&departures),
+            // The most frequent case without detours.
+            (Some(hop), Transmitters::Fifo(free)) => {
+                for d in &departures {
+                    let flight = &self.flights[d.id as usize];
+                    let station = self.network.down_station(hop.scope, flight.endpoint, flight.node);
+                    let sent = hop.transmission.finish(d.time.max(free[station]), flight.reply);
+                    free[station] = sent;
+                    let delay = self.network.delay(hop, Way::Down, flight.endpoint, flight.index, flight.reply);
+                    self.receive(d.id, d.time, sent + delay);
+                }
+            }
+            (Some(hop), down) => departures.iter().for_each(|d| self.enter_downlink(hop, down, *d)),
         }
-        self.enter_downlink(hop, departure);
+        self.down = down;
+        self.scratch.departures = departures;
     }
 
     #[inline(always)]
-    fn enter_downlink(&mut self, hop: &Hop, departure: Entry) {
+    fn enter_downlink(&mut self, hop: &Hop, down: &mut Transmitters, departure: Entry) {
         let flight = &mut self.flights[departure.id as usize];
         let station = self.network.down_station(hop.scope, flight.endpoint, flight.node);
         let reply = flight.reply;
         // The instant of departure waits in the field that nobody reads any more.
         flight.work = departure.time;
-        let mut down = std::mem::replace(&mut self.down, Transmitters::None);
         down.enter(hop, station, departure, reply, &mut |id, sent| self.deliver(hop, id, sent));
-        self.down = down;
     }
 
     /// A reply has left its transmitter and travels home.
@@ -842,15 +868,15 @@ impl<'n, 'o> Stations<'n, 'o> {
     #[inline(always)]
     fn return_shared(&mut self, horizon: u64) {
         let Some(hop) = &self.network.down else { return };
+        let mut down = std::mem::replace(&mut self.down, Transmitters::None);
         if hop.scope == Scope::Tier {
             let mut scratch = std::mem::take(&mut self.scratch);
             self.enters_down.take_before(horizon, &mut scratch);
             for &entry in &scratch.sorted {
-                self.enter_downlink(hop, entry);
+                self.enter_downlink(hop, &mut down, entry);
             }
             self.scratch = scratch;
         }
-        let mut down = std::mem::replace(&mut self.down, Transmitters::None);
         down.drain_before(horizon, &mut |id, sent| self.deliver(hop, id, sent));
         self.down = down;
     }

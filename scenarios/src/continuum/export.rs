@@ -23,22 +23,26 @@ pub fn from_deployment(deployment: &Deployment, name: &str) -> Result<(String, V
         return Err(export.issues);
     }
     let wanted = wanted.expect("what is missing is an issue");
-    for semantics in [Semantics::Continuum, Semantics::Intended] {
-        for text in candidates(&wanted, name) {
-            let read = strict(&text, "export.cfg").ok().and_then(|resolved| place(&resolved, semantics).ok());
-            if !read.is_some_and(|read| same(&read, &wanted)) {
-                continue;
-            }
-            if semantics == Semantics::Intended {
-                let message = "Continuum's code does something else than this file says; it reads back as this \
-                               deployment only with `--semantics intended`";
-                export.warn("", message);
-            }
-            return Ok((text, export.issues));
+    // A file that means the deployment either way is better than one that does so by the code only.
+    let both = [Semantics::Continuum, Semantics::Intended];
+    let texts = candidates(&wanted, name);
+    for needed in [&both[..], &both[..1], &both[1..]] {
+        let Some(text) = texts.iter().find(|text| reads_as(text, &wanted, needed)) else { continue };
+        if needed == &both[1..] {
+            let message = "Continuum's code does something else than this file says; it reads back as this deployment \
+                           only with `--semantics intended`";
+            export.warn("", message);
         }
+        return Ok((text.clone(), export.issues));
     }
     export.explain(&wanted);
     Err(export.issues)
+}
+
+/// Whether Continuum accepts a text and it means what is wanted, by each of the semantics.
+fn reads_as(text: &str, wanted: &Placed, semantics: &[Semantics]) -> bool {
+    let Ok(resolved) = strict(text, "export.cfg") else { return false };
+    semantics.iter().all(|s| place(&resolved, *s).is_ok_and(|read| same(&read, wanted)))
 }
 
 struct Export<'a> {

@@ -103,10 +103,13 @@ fn write_tier(
         writeln!(out, "quota = {:?}  # {tier}_quota", nodes.quota)?;
     } else {
         let (cores, quota) = (cores.unwrap_or(0), quota.unwrap_or(0.0));
+        let option = if tier == "endpoint" { "application_endpoint_cpu" } else { "application_worker_cpu" };
+        let usable = f64::from(nodes.cores) * nodes.quota;
         writeln!(
             out,
-            "# {tier}_cores = {cores}, {tier}_quota = {quota}, of which the container may use {limit} cores"
+            "# {tier}_cores = {cores}, {tier}_quota = {quota:?}; of these {option} = {limit:?} leaves"
         )?;
+        writeln!(out, "# {usable:?} to the container.")?;
         writeln!(out, "cores = {}", nodes.cores)?;
         writeln!(out, "quota = {:?}", nodes.quota)?;
     }

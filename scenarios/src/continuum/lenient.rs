@@ -398,6 +398,10 @@ impl Judge for Lenient<'_> {
     }
 
     fn option(&mut self, resolved: &mut Resolved, spec: Spec) -> Result<(), Never> {
+        assert!(
+            home(spec.name).is_some_and(|(section, _)| section == spec.section),
+            "every option is listed"
+        );
         self.asked.insert((spec.section, spec.name));
         if let Some((value, place)) = self.value(resolved, &spec) {
             resolved.section_mut(spec.section).set(spec.name, value, place);
@@ -410,8 +414,11 @@ impl Judge for Lenient<'_> {
         let place = self.place(section, option);
         let key = if option.is_empty() { section.to_owned() } else { format!("{section}.{option}") };
         let message = refusal.message.trim_start_matches("ERROR: ").trim_start_matches("Config: ").to_owned();
+        let message = if refusal.exit_code == 1 { format!("Continuum crashes: {message}") } else { message };
         let hint = "Continuum does not accept this";
         match refusal.rule {
+            // The section that it would stand in is missed already.
+            Rule::ApplicationMissing if self.absent.contains(section) => {}
             Rule::ManagerOnlyWithApplication => {
                 resolved.section_mut(section).set("application", Value::Null, None);
                 let message = "ignored, because `resource_manager_only` is set; Continuum's template says so, but its \
@@ -478,7 +485,11 @@ impl Lenient<'_> {
                 raw
             }
             Some(Err(bad)) => {
-                let message = shown(&bad.python());
+                let message = match bad {
+                    BadReference::Missing(_) => "refers to an option that is not there".to_owned(),
+                    BadReference::Depth(_) => "refers to itself, or through more than 10 options".to_owned(),
+                    BadReference::Syntax(_) | BadReference::TooLong => bad.python(),
+                };
                 let hint = "write the value itself instead of `%(name)s`";
                 self.issues.error(place, &key, message, hint);
                 return None;
@@ -544,7 +555,7 @@ impl Lenient<'_> {
         }
         if ACCOUNT.contains(&spec.name) {
             let message = "not set; a simulation does not need it";
-            self.issues.warn(place, key, message, "Continuum does");
+            self.issues.warn(place, key, message, "Continuum needs it to run");
             return Some((Value::Null, None));
         }
         if spec.name.ends_with("_memory") {

@@ -89,7 +89,7 @@ fn words(spec: &Spec, mode: Mode, text: &str) -> Option<Step> {
     let Kind::Text(accepted) = spec.kind else { return None };
     let plain = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
     if let Some(meant) = accepted.iter().find(|known| plain(known) == plain(&lower)) {
-        let reason = if lower == *meant { "lower case" } else { "as Continuum spells it" };
+        let reason = if lower == *meant { "Continuum wants lower case" } else { "Continuum spells it so" };
         return Some(Step { text: (*meant).to_owned(), reason: reason.to_owned(), offset: 0 });
     }
     let meant = match (spec.name, lower.as_str()) {
@@ -103,7 +103,7 @@ fn words(spec: &Spec, mode: Mode, text: &str) -> Option<Step> {
         ("wireless_network_preset", "lte") => "4g",
         _ => return None,
     };
-    Some(Step { text: meant.to_owned(), reason: "another name of the same".to_owned(), offset: 0 })
+    Some(Step { text: meant.to_owned(), reason: "Continuum calls it so".to_owned(), offset: 0 })
 }
 
 /// The unit that Continuum means anyway, percent, and whole numbers with a point.
@@ -114,7 +114,7 @@ fn number(spec: &Spec, _: Mode, text: &str) -> Option<Step> {
     let digits = text.trim_end_matches(|c: char| c.is_alphabetic() || "/%".contains(c));
     let unit = strip(&text[digits.len()..]).to_lowercase();
     let digits = strip_end(digits);
-    let mut reason = "a number alone".to_owned();
+    let mut reason = "Continuum wants it without a point".to_owned();
     let mut value = python::float(digits)?;
     if !unit.is_empty() {
         if unit == "%" && spec.name.ends_with("_quota") {
@@ -122,7 +122,7 @@ fn number(spec: &Spec, _: Mode, text: &str) -> Option<Step> {
         } else if !units(spec.name).contains(&unit.as_str()) {
             return None;
         }
-        reason = format!("without the unit, {}", said(spec.name));
+        reason = format!("Continuum wants it without the unit, {}", said(spec.name));
     }
     let text = match spec.kind {
         Kind::Whole { .. } if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.0}"),
