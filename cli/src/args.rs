@@ -19,9 +19,35 @@ output), 130 interrupted.";
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Reads a file, prints every issue, or else the deployment it describes and what follows from it
+    #[command(after_help = "Example: offing check video.toml --set tier.cloud.cores=8
+Exits with 1 if the deployment cannot work, with 2 if the file cannot be used.")]
+    Check(Check),
     /// Predicts one deployment: latency and its five parts, utilization, load, energy, cost
     #[command(after_help = "Example: offing simulate video.toml --set deploy.target=edge --json")]
     Simulate(Simulate),
+    /// Writes a Continuum configuration as a scenario
+    #[command(after_help = "Example: offing import bench_cloud.cfg --out bench_cloud.toml")]
+    Import(Import),
+    /// Writes a deployment as the configuration of another framework
+    #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg")]
+    Export(Export),
+    /// Prints the script that completes commands and options in a shell
+    #[command(
+        after_help = "Example: offing completions bash > ~/.local/share/bash-completion/completions/offing"
+    )]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page, or writes those of all commands to a folder
+    #[command(after_help = "Example: offing man ~/.local/share/man/man1")]
+    Man {
+        /// Where offing.1, offing-simulate.1, ... go
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// A file to read, and how.
@@ -46,24 +72,36 @@ pub struct Reading {
     pub strict: bool,
 
     /// Whose word counts for a .cfg: what Continuum's code does, or what its documentation promises
-    #[arg(long, value_enum, default_value_t)]
-    pub semantics: Semantics,
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    pub semantics: Option<Semantics>,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+impl Reading {
+    /// The code counts unless something else is asked for.
+    pub fn semantics(&self) -> continuum::Semantics {
+        match self.semantics {
+            None | Some(Semantics::Continuum) => continuum::Semantics::Continuum,
+            Some(Semantics::Intended) => continuum::Semantics::Intended,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 pub enum Semantics {
-    #[default]
+    /// What its code does (the default)
     Continuum,
+    /// What its documentation promises
     Intended,
 }
 
-impl From<Semantics> for continuum::Semantics {
-    fn from(semantics: Semantics) -> Self {
-        match semantics {
-            Semantics::Continuum => continuum::Semantics::Continuum,
-            Semantics::Intended => continuum::Semantics::Intended,
-        }
-    }
+#[derive(clap::Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub input: Input,
+
+    /// Prints one JSON object, also if the file cannot be used
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]
@@ -99,6 +137,38 @@ pub enum Engine {
     Auto,
     Stations,
     Events,
+}
+
+#[derive(clap::Args)]
+pub struct Import {
+    /// The Continuum configuration
+    pub file: PathBuf,
+
+    #[command(flatten)]
+    pub reading: Reading,
+
+    /// Where the scenario goes, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub input: Input,
+
+    /// Whose configuration to write
+    #[arg(long, value_enum)]
+    pub to: Framework,
+
+    /// Where it goes, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Framework {
+    Continuum,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

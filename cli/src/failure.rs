@@ -26,11 +26,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A refusal without a hint.
-    pub fn refused(message: impl Into<String>) -> Self {
-        Failure::Refused { message: message.into(), hint: None }
-    }
-
     /// Says it on standard error.
     pub fn tell(&self) {
         let lines = match self {

@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 65 << 20;
 /// Reads a scenario, whichever way it is written.
 pub fn scenario(input: &Input) -> Result<Loaded, Failure> {
     let Input { file, assignments, reading } = input;
-    let name = file.display().to_string();
+    let name = name(file);
     let folder = file.parent().unwrap_or(Path::new(""));
     let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
     let (text, mut warnings) = if is_continuum(file) {
@@ -42,7 +42,7 @@ pub fn is_continuum(file: &Path) -> bool {
 
 /// Reads a Continuum configuration: its values and the warnings about it.
 pub fn continuum(file: &Path, reading: &Reading) -> Result<(Resolved, Vec<Issue>), Failure> {
-    let name = file.display().to_string();
+    let name = name(file);
     let text = read(file)?;
     if reading.strict {
         let resolved = continuum::strict(&text, &name);
@@ -55,7 +55,7 @@ pub fn continuum(file: &Path, reading: &Reading) -> Result<(Resolved, Vec<Issue>
 /// The scenario that a Continuum configuration describes.
 pub fn as_scenario(resolved: &Resolved, file: &Path, reading: &Reading) -> Result<String, Failure> {
     let stem = file.file_stem().map_or("continuum".into(), |stem| stem.to_string_lossy());
-    continuum::to_scenario(resolved, reading.semantics.into(), &application::numbers(), &stem)
+    continuum::to_scenario(resolved, reading.semantics(), &application::numbers(), &stem)
         .map_err(Failure::Bad)
 }
 
@@ -65,15 +65,27 @@ fn presets() -> Presets {
 }
 
 fn mind_continuum_only(reading: &Reading) {
+    if reading.semantics.is_some() {
+        note("note: `--semantics` is about Continuum's .cfg files and changes nothing here");
+    }
     if reading.strict {
         note("note: `--strict` is about Continuum's .cfg files and changes nothing here");
     }
 }
 
+/// What a file is called in messages.
+pub fn name(file: &Path) -> String {
+    if is_stdin(file) { "standard input".into() } else { file.display().to_string() }
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
 /// Reads a file of the user's, or standard input.
-pub fn read(file: &Path) -> Result<String, Failure> {
-    let text = if file == Path::new("-") { all(io::stdin().lock()) } else { text(file) };
-    text.map_err(|cause| Failure::Unreadable { file: file.display().to_string(), cause })
+fn read(file: &Path) -> Result<String, Failure> {
+    let text = if is_stdin(file) { all(io::stdin().lock()) } else { text(file) };
+    text.map_err(|cause| Failure::Unreadable { file: name(file), cause })
 }
 
 fn text(file: &Path) -> io::Result<String> {

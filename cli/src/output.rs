@@ -55,7 +55,8 @@ impl Output {
         if let (Ok(output), Ok(input)) = (path.canonicalize(), input.canonicalize())
             && output == input
         {
-            return Err(Failure::refused(format!("`{}` would overwrite what is read", path.display())));
+            let message = format!("`{}` would overwrite what is read", path.display());
+            return Err(Failure::Refused { message, hint: None });
         }
         let file = File::create(path).map_err(|cause| unwritable(path, cause))?;
         // A pipe or a device is not ours to remove.

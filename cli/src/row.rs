@@ -48,7 +48,7 @@ fn columns(s: &Summary) -> Vec<(String, String)> {
         columns.number(&format!("{name}_p99_ms"), part.map(|part| part.p99));
     }
     for (tier, share) in &s.utilization {
-        columns.text(&format!("utilization_{tier}"), share);
+        columns.text(&format!("utilization_{}", tier.replace('-', "_")), share);
     }
     columns.text("load", s.load);
     columns.text("stable", s.stable);

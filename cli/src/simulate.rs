@@ -15,6 +15,9 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
     issues(&warnings);
     let deployment = &scenario.base;
     can_run(deployment)?;
+    if args.trace.is_some() {
+        can_be_traced(deployment)?;
+    }
     let rows = args.trace.as_deref().map(|path| Output::create(path, &args.input.file)).transpose()?;
     let seed = args.seed.unwrap_or(scenario.seed);
     let mut requests = Vec::new();
@@ -39,7 +42,25 @@ fn can_run(deployment: &Deployment) -> Result<(), Failure> {
     if !reasons.is_empty() {
         return Err(Failure::Infeasible(reasons));
     }
-    refusal(deployment).map_or(Ok(()), |reason| Err(Failure::refused(reason)))
+    refusal(deployment).map_or(Ok(()), |message| Err(Failure::Refused { message, hint: None }))
+}
+
+/// Requests that are sorted in memory, at 72 bytes each.
+const MOST_ROWS: f64 = 25e6;
+
+/// Whether the rows of a trace can be held.
+fn can_be_traced(deployment: &Deployment) -> Result<(), Failure> {
+    let seconds = (deployment.duration - deployment.warm_up).as_secs_f64();
+    let rows = deployment.app.rate_hz * f64::from(deployment.endpoints().nodes) * seconds;
+    if rows <= MOST_ROWS {
+        return Ok(());
+    }
+    Err(Failure::Refused {
+        message: format!("the trace would have about {rows:.0} rows, and at most {MOST_ROWS} are sorted"),
+        hint: Some(
+            "shorten the run with `--set duration=...`, or observe less with `--set warm_up=...`".into(),
+        ),
+    })
 }
 
 /// Runs it, and gathers the requests that are reported if asked to.

@@ -1,201 +1,143 @@
 //! A summary for people: what was predicted, the latency, its five parts as bars, and what was used.
 
-use std::fmt::Write;
-
 use offing_core::{Deployment, Part, Parts, Quantiles, Summary, units};
 
 use crate::output::Screen;
+use crate::page::{Page, Style, count, percent, significant};
 
 /// The whole table.
 pub fn text(summary: &Summary, deployment: &Deployment, screen: Screen) -> String {
-    let mut table = Table { out: String::new(), screen };
-    table.title(summary, deployment);
+    let mut page = Page::new(screen);
+    title(&mut page, summary, deployment);
     match &summary.latency_ms {
-        Some(latency) => {
-            table.overload(summary);
-            table.latency(summary, latency);
-            table.parts(summary);
+        Some(quantiles) => {
+            overload(&mut page, summary);
+            latency(&mut page, summary, quantiles);
+            parts(&mut page, summary);
         }
         None => {
-            table.overload(summary);
-            table.paragraph("no request that was emitted in the observed span came back");
-            table.line("");
+            overload(&mut page, summary);
+            page.paragraph("no request that was emitted in the observed span came back");
+            page.blank();
         }
     }
-    table.facts(summary, deployment);
+    facts(&mut page, summary, deployment);
     for warning in &summary.warnings {
-        table.warning(warning);
+        page.marked(Style::Warning, "warning:", warning);
     }
-    table.out
-}
-
-struct Table {
-    out: String,
-    screen: Screen,
+    page.into_text()
 }
 
 /// Columns of a bar that still tell something.
 const NARROWEST_BAR: usize = 10;
-/// Where the facts begin.
-const LABEL: usize = 13;
 
-const BOLD: &str = "1";
-const YELLOW: &str = "33";
-const RED: &str = "31";
+fn title(page: &mut Page, summary: &Summary, deployment: &Deployment) {
+    let name = format!("{}:", summary.scenario);
+    page.marked(Style::Bold, &name, &placement(deployment));
+    let warm_up = match deployment.warm_up.as_nanos() {
+        0 => String::new(),
+        _ => format!(" after a warm-up of {}", units::write_span(deployment.warm_up)),
+    };
+    let models = match summary.models.as_str() {
+        "" => String::new(),
+        models => format!(", models {models}"),
+    };
+    let how = format!(
+        "observed {} s{warm_up}; engine {}, seed {}{models}, deployment {}",
+        summary.observed_s,
+        format!("{:?}", summary.engine).to_lowercase(),
+        summary.seed,
+        summary.deployment,
+    );
+    page.paragraph(&how);
+    page.blank();
+}
 
-impl Table {
-    fn line(&mut self, text: &str) {
-        self.out.push_str(text.trim_end());
-        self.out.push('\n');
-    }
-
-    fn paint(&self, style: &str, text: &str) -> String {
-        if self.screen.colour { format!("\x1b[{style}m{text}\x1b[0m") } else { text.into() }
-    }
-
-    /// A text in lines of the screen's width.
-    fn paragraph(&mut self, text: &str) {
-        let lines = wrap(text, self.screen.width);
-        lines.iter().for_each(|line| self.line(line));
-    }
-
-    /// A text in lines of the screen's width, of which the first word is painted.
-    fn marked(&mut self, style: &str, mark: &str, text: &str) {
-        let mut lines = wrap(&format!("{mark} {text}"), self.screen.width);
-        if let Some(first) = lines.first_mut()
-            && let Some(rest) = first.strip_prefix(mark)
-        {
-            *first = format!("{}{rest}", self.paint(style, mark));
-        }
-        lines.iter().for_each(|line| self.line(line));
-    }
-
-    fn warning(&mut self, text: &str) {
-        self.marked(YELLOW, "warning:", text);
-    }
-
-    fn title(&mut self, summary: &Summary, deployment: &Deployment) {
-        let name = format!("{}:", summary.scenario);
-        self.marked(BOLD, &name, &placement(deployment));
-        let warm_up = match deployment.warm_up.as_nanos() {
-            0 => String::new(),
-            _ => format!(" after a warm-up of {}", units::write_span(deployment.warm_up)),
-        };
-        let models = match summary.models.as_str() {
-            "" => String::new(),
-            models => format!(", models {models}"),
-        };
-        let how = format!(
-            "observed {} s{warm_up}; engine {}, seed {}{models}, deployment {}",
-            summary.observed_s,
-            format!("{:?}", summary.engine).to_lowercase(),
-            summary.seed,
-            summary.deployment,
-        );
-        self.paragraph(&how);
-        self.line("");
-    }
-
-    fn overload(&mut self, summary: &Summary) {
-        if let Some(growth) = summary.growth_rps {
-            let text = format!(
-                "the system fills up by {} requests per second; the latencies below depend on the run's length \
+fn overload(page: &mut Page, summary: &Summary) {
+    if let Some(growth) = summary.growth_rps {
+        let text = format!(
+            "the system fills up by {} requests per second; the latencies below depend on the run's length \
                  ({} s observed)",
-                significant(growth.max(0.0)),
-                summary.observed_s
-            );
-            self.marked(RED, "overload:", &text);
-            self.line("");
-        }
-    }
-
-    fn latency(&mut self, summary: &Summary, latency: &Quantiles) {
-        let heading = if summary.stable { "latency" } else { "latency*" };
-        let depends = if summary.stable { "" } else { "   * depends on the run's length" };
-        let digits = decimals(latency.max);
-        let intervals = &summary.latency_ci95_ms;
-        let rows = [
-            ("mean", latency.mean, Some(intervals.mean)),
-            ("p50", latency.p50, Some(intervals.p50)),
-            ("p90", latency.p90, None),
-            ("p95", latency.p95, Some(intervals.p95)),
-            ("p99", latency.p99, Some(intervals.p99)),
-            ("p99.9", latency.p999, None),
-            ("max", latency.max, None),
-        ];
-        let heading = format!("{:<9}{:>11}   {}", heading, "ms", "95 % interval");
-        let heading = self.paint(BOLD, &heading);
-        self.line(&format!("{heading}{depends}"));
-        for (name, value, interval) in rows {
-            let interval = match interval {
-                Some(Some([low, high])) => format!("{low:.digits$} to {high:.digits$}"),
-                Some(None) => "too few requests".into(),
-                None => String::new(),
-            };
-            self.line(&format!("{name:<9}{value:>11.digits$}   {interval}"));
-        }
-        self.line("");
-    }
-
-    fn parts(&mut self, summary: &Summary) {
-        let parts: Vec<(&str, &Part)> =
-            Parts::NAMES.iter().filter_map(|&name| Some((name, summary.parts_ms.get(name)?))).collect();
-        let longest = parts.iter().map(|(_, part)| part.mean.max(part.p95)).fold(0.0, f64::max);
-        let digits = decimals(longest);
-        let heading = format!("{:<9}{:>11}{:>11}", "part", "mean ms", "p95 ms");
-        let room = self.screen.width.saturating_sub(heading.len() + 3);
-        let bars = room >= NARROWEST_BAR;
-        let legend = match room {
-            _ if !bars => "",
-            0..20 => "   █ mean",
-            _ => "   █ mean ░ up to p95",
-        };
-        let heading = self.paint(BOLD, &heading);
-        self.line(&format!("{heading}{legend}"));
-        for (name, Part { mean, p95, .. }) in parts {
-            let bar = if bars { bar(*mean, *p95, longest, room) } else { String::new() };
-            self.line(&format!("{name:<9}{mean:>11.digits$}{p95:>11.digits$}   {bar}"));
-        }
-        self.line("");
-    }
-
-    fn facts(&mut self, summary: &Summary, deployment: &Deployment) {
-        let stable = if summary.stable { "" } else { "   more than the workers can do" };
-        self.fact("load", &format!("{}{stable}", percent(summary.load)));
-        let used: Vec<String> =
-            summary.utilization.iter().map(|(tier, share)| format!("{tier} {}", percent(*share))).collect();
-        self.fact("utilization", &used.join(", "));
-        self.fact("bottleneck", &summary.bottleneck);
-        self.fact("throughput", &format!("{} requests/s", significant(summary.throughput_rps)));
-        let requests = &summary.requests;
-        self.fact(
-            "requests",
-            &format!(
-                "{} offered, {} completed, {} dropped, {} unfinished",
-                requests.offered, requests.completed, requests.dropped, requests.unfinished
-            ),
+            significant(growth.max(0.0)),
+            summary.observed_s
         );
-        if let (Some(deadline), Some(missed)) = (deployment.app.deadline, summary.deadline_miss_share) {
-            self.fact("deadline", &format!("{}, missed by {}", units::write_span(deadline), percent(missed)));
-        }
-        if let Some(energy) = summary.energy_j_per_request {
-            self.fact("energy", &format!("{} J per request", significant(energy)));
-        }
-        if summary.cost_usd_per_hour > 0.0 {
-            self.fact("cost", &format!("{} USD/h", significant(summary.cost_usd_per_hour)));
-        }
+        page.marked(Style::Alarm, "overload:", &text);
+        page.blank();
     }
+}
 
-    fn fact(&mut self, label: &str, text: &str) {
-        if text.is_empty() {
-            return;
-        }
-        let label = self.paint(BOLD, &format!("{label:<LABEL$}"));
-        let mut indent = label;
-        for line in wrap(text, self.screen.width.saturating_sub(LABEL)) {
-            self.line(&format!("{indent}{line}"));
-            indent = " ".repeat(LABEL);
-        }
+fn latency(page: &mut Page, summary: &Summary, latency: &Quantiles) {
+    let heading = if summary.stable { "latency" } else { "latency*" };
+    let depends = if summary.stable { "" } else { "   * depends on the run's length" };
+    let digits = decimals(latency.max);
+    let intervals = &summary.latency_ci95_ms;
+    let rows = [
+        ("mean", latency.mean, Some(intervals.mean)),
+        ("p50", latency.p50, Some(intervals.p50)),
+        ("p90", latency.p90, None),
+        ("p95", latency.p95, Some(intervals.p95)),
+        ("p99", latency.p99, Some(intervals.p99)),
+        ("p99.9", latency.p999, None),
+        ("max", latency.max, None),
+    ];
+    let heading = format!("{:<9}{:>11}   {}", heading, "ms", "95 % interval");
+    page.heading(&heading, depends);
+    for (name, value, interval) in rows {
+        let interval = match interval {
+            Some(Some([low, high])) => format!("{low:.digits$} to {high:.digits$}"),
+            Some(None) => "too few requests".into(),
+            None => String::new(),
+        };
+        page.line(&format!("{name:<9}{value:>11.digits$}   {interval}"));
+    }
+    page.blank();
+}
+
+fn parts(page: &mut Page, summary: &Summary) {
+    let parts: Vec<(&str, &Part)> =
+        Parts::NAMES.iter().filter_map(|&name| Some((name, summary.parts_ms.get(name)?))).collect();
+    let longest = parts.iter().map(|(_, part)| part.mean.max(part.p95)).fold(0.0, f64::max);
+    let digits = decimals(longest);
+    let heading = format!("{:<9}{:>11}{:>11}", "part", "mean ms", "p95 ms");
+    let room = page.width().saturating_sub(heading.len() + 3);
+    let bars = room >= NARROWEST_BAR;
+    let legend = match room {
+        _ if !bars => "",
+        0..20 => "   █ mean",
+        _ => "   █ mean ░ up to p95",
+    };
+    page.heading(&heading, legend);
+    for (name, Part { mean, p95, .. }) in parts {
+        let bar = if bars { bar(*mean, *p95, longest, room) } else { String::new() };
+        page.line(&format!("{name:<9}{mean:>11.digits$}{p95:>11.digits$}   {bar}"));
+    }
+    page.blank();
+}
+
+fn facts(page: &mut Page, summary: &Summary, deployment: &Deployment) {
+    let stable = if summary.stable { "" } else { "   more than the workers can do" };
+    page.fact("load", &format!("{}{stable}", percent(summary.load)));
+    let used: Vec<String> =
+        summary.utilization.iter().map(|(tier, share)| format!("{tier} {}", percent(*share))).collect();
+    page.fact("utilization", &used.join(", "));
+    page.fact("bottleneck", &summary.bottleneck);
+    page.fact("throughput", &format!("{} requests/s", significant(summary.throughput_rps)));
+    let requests = &summary.requests;
+    page.fact(
+        "requests",
+        &format!(
+            "{} offered, {} completed, {} dropped, {} unfinished",
+            requests.offered, requests.completed, requests.dropped, requests.unfinished
+        ),
+    );
+    if let (Some(deadline), Some(missed)) = (deployment.app.deadline, summary.deadline_miss_share) {
+        page.fact("deadline", &format!("{}, missed by {}", units::write_span(deadline), percent(missed)));
+    }
+    if let Some(energy) = summary.energy_j_per_request {
+        page.fact("energy", &format!("{} J per request", significant(energy)));
+    }
+    if summary.cost_usd_per_hour > 0.0 {
+        page.fact("cost", &format!("{} USD/h", significant(summary.cost_usd_per_hour)));
     }
 }
 
@@ -203,21 +145,16 @@ impl Table {
 pub fn placement(deployment: &Deployment) -> String {
     let endpoints = deployment.endpoints();
     let rate = units::write_per_second(deployment.app.rate_hz);
-    let workers = count(deployment.placement.workers, "worker");
-    let makers = count(endpoints.nodes, &format!("{} node", endpoints.name));
+    let workers = count(deployment.placement.workers.into(), "worker");
+    let makers = count(endpoints.nodes.into(), &format!("{} node", endpoints.name));
     let each = if endpoints.nodes == 1 { "" } else { " each" };
     if !deployment.is_offloaded() {
         return format!("{makers} at {rate}{each}, processed where they are made by {workers}{each}");
     }
     let targets = deployment.targets();
-    let nodes = count(targets.nodes, &format!("{} node", targets.name));
+    let nodes = count(targets.nodes.into(), &format!("{} node", targets.name));
     let of_each = if targets.nodes == 1 { "" } else { " each" };
     format!("{makers} at {rate}{each}, processed on {nodes} with {workers}{of_each}")
-}
-
-/// `1 node`, `2 nodes`.
-fn count(n: u32, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A bar of at most `room` columns for `longest`: full up to the mean, light up to the 95th percentile.
@@ -238,37 +175,4 @@ fn decimals(largest: f64) -> usize {
         0.1.. => 4,
         _ => 6,
     }
-}
-
-/// Four digits that matter, or all of those before the decimal point.
-pub fn significant(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return value.to_string();
-    }
-    let before = value.abs().log10().floor() as i32 + 1;
-    let decimals = (4 - before).clamp(0, 12) as usize;
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
-}
-
-/// A share as people write it.
-pub fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
-/// Lines of at most `width` characters, broken between words.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is one from the start");
-        let room = width.saturating_sub(line.chars().count());
-        if line.is_empty() {
-            line.push_str(word);
-        } else if word.chars().count() < room {
-            let _ = write!(line, " {word}");
-        } else {
-            lines.push(word.into());
-        }
-    }
-    lines
 }
