@@ -127,12 +127,11 @@ pub fn text(scenario: &Scenario, facts: &Facts, screen: Screen) -> String {
     let deployment = &scenario.base;
     page.marked(Style::Bold, &format!("{}:", scenario.name), &placement(deployment));
     page.paragraph(&format!(
-        "{} of which {} are warm-up; engine {}, seed {}, deployment {}",
+        "{} of which {} are warm-up; engine {}, seed {}",
         units::write_span(deployment.duration),
         units::write_span(deployment.warm_up),
         facts.engine,
         scenario.seed,
-        facts.deployment
     ));
     page.blank();
     app(&mut page, &deployment.app);
@@ -293,4 +292,5 @@ fn derived(page: &mut Page, deployment: &Deployment, facts: &Facts) {
             &format!("{workers} of {} need {needed} of {available}{fits}", units::write_bytes(memory as f64)),
         );
     }
+    page.fact("deployment", &facts.deployment);
 }

@@ -38,16 +38,11 @@ fn title(page: &mut Page, summary: &Summary, deployment: &Deployment) {
         0 => String::new(),
         _ => format!(" after a warm-up of {}", units::write_span(deployment.warm_up)),
     };
-    let models = match summary.models.as_str() {
-        "" => String::new(),
-        models => format!(", models {models}"),
-    };
     let how = format!(
-        "observed {} s{warm_up}; engine {}, seed {}{models}, deployment {}",
+        "observed {} s{warm_up}; engine {}, seed {}",
         summary.observed_s,
         format!("{:?}", summary.engine).to_lowercase(),
         summary.seed,
-        summary.deployment,
     );
     page.paragraph(&how);
     page.blank();
@@ -57,7 +52,7 @@ fn overload(page: &mut Page, summary: &Summary) {
     if let Some(growth) = summary.growth_rps {
         let text = format!(
             "the system fills up by {} requests per second; the latencies below depend on the run's length \
-                 ({} s observed)",
+             ({} s observed)",
             significant(growth.max(0.0)),
             summary.observed_s
         );
@@ -139,6 +134,8 @@ fn facts(page: &mut Page, summary: &Summary, deployment: &Deployment) {
     if summary.cost_usd_per_hour > 0.0 {
         page.fact("cost", &format!("{} USD/h", significant(summary.cost_usd_per_hour)));
     }
+    page.fact("models", &summary.models);
+    page.fact("deployment", &summary.deployment);
 }
 
 /// Who sends how much to whom, in a sentence.
