@@ -210,10 +210,24 @@ impl Recording {
     pub fn record_all(&mut self, completed: &mut Completed) {
         let Completed { n, emitted, spans, indices } = completed;
         let n = std::mem::take(n).min(Completed::CAPACITY);
-        for (histogram, values) in self.parts.iter_mut().zip(&*spans) {
-            histogram.record_all(&values[..n], indices);
+        for (part, values) in spans[..5].iter().enumerate() {
+            self.record_part(part, &values[..n], indices);
         }
-        let (emitted, latency) = (&emitted[..n], &spans[5][..n]);
+        self.record_latency(&emitted[..n], &spans[5][..n], indices);
+    }
+
+    /// Records one part, in the order of [`Parts::NAMES`], of observed requests; each is less than 2^48 ns.
+    /// For engines that know the parts at different times: in the end every part of every request must be
+    /// recorded, and its latency by [`Self::record_latency`].
+    #[inline(always)]
+    pub fn record_part(&mut self, part: usize, values: &[u64], indices: &mut Vec<u32>) {
+        self.parts[part].record_all(values, indices);
+    }
+
+    /// Records latencies [ns] below 2^48 of observed requests that were emitted then.
+    #[inline(always)]
+    pub fn record_latency(&mut self, emitted: &[u64], latency: &[u64], indices: &mut Vec<u32>) {
+        let n = emitted.len();
         // Requests come nearly in order of emission, so runs of one batch are long.
         let mut start = 0;
         while start < n {

@@ -73,7 +73,13 @@ pub fn quantile(distribution: &Distribution, p: f64, q: f64) -> f64 {
         }
         Distribution::Normal { sd: 0.0, mean } => mean.max(0.0),
         Distribution::Normal { mean, sd } => (mean + sd * normal_quantile(p, q)).max(0.0),
-        Distribution::Uniform { from, to } => if p < q { from + (to - from) * p } else { to - (to - from) * q },
+        Distribution::Uniform { from, to } => {
+            if p < q {
+                from + (to - from) * p
+            } else {
+                to - (to - from) * q
+            }
+        }
         Distribution::Empirical { values, .. } => {
             values[((p * values.len() as f64) as usize).min(values.len() - 1)]
         }

@@ -1,20 +1,20 @@
 //! The parameters of all models.
 
-use crate::Quota;
+use offing_core::Span;
+
+use crate::{Quota, Transport};
 
 /// placeholder until data arrives
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct ModelSet {
-    pub cfs_period_ns: u64,
-    pub trace_packet_bytes: u64,
-    pub packet_payload_bytes: u64,
-    pub retransmission_timeout_ns: u64,
-}
-impl Default for ModelSet { fn default() -> Self { ModelSet { cfs_period_ns: 100_000_000, trace_packet_bytes: 1500, packet_payload_bytes: 1448, retransmission_timeout_ns: 200_000_000 } } }
+#[derive(Clone, Debug, Default)]
+pub struct ModelSet {}
 impl ModelSet {
     /// q
     pub fn quota(&self, share: f64) -> Option<Quota> {
-        (share < 1.0).then(|| Quota::new(self.cfs_period_ns, ((self.cfs_period_ns as f64 * share).round() as u64).max(1)))
+        let quota = Quota::new(share, 100_000_000, 0);
+        (!quota.is_whole()).then_some(quota)
+    }
+    /// t
+    pub fn transport(&self) -> Transport {
+        Transport { segment_bytes: 1448, fast_retransmit_packets: 4, timeout: Span::from_millis(200), opportunity_bytes: 1500 }
     }
 }

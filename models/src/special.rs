@@ -219,7 +219,10 @@ mod tests {
                 // Its cdf is the better judge: it is accurate to about 1e-10, its inverse to 1e-6 only.
                 let slack = 1e-9 * p.min(1.0 - p) + 1e-15 + other.pdf(x) * x * 1e-12;
                 let got = if p < 0.5 { other.cdf(x) - p } else { other.sf(x) - (1.0 - p) };
-                assert!(got.abs() < slack.max(3e-10 * p.min(1.0 - p)), "shape {shape}, p {p}: {x}, off by {got}");
+                assert!(
+                    got.abs() < slack.max(3e-10 * p.min(1.0 - p)),
+                    "shape {shape}, p {p}: {x}, off by {got}"
+                );
             }
         }
     }

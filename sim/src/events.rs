@@ -15,7 +15,7 @@ use offing_core::{Scope, Sharing};
 use offing_models::{Budget, Shared};
 
 use crate::calendar::{Calendar, NEVER};
-use crate::network::{Hop, NO_NODE, Network, Way};
+use crate::network::{Hop, NO_NODE, Network, Way, Wires};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 
@@ -182,7 +182,7 @@ enum Transmitters {
     /// Nothing is shaped: messages pass at once.
     None,
     /// One after the other; the head of each queue is on the wire.
-    Fifo(Vec<Queue>),
+    Fifo { queues: Vec<Queue>, wires: Wires },
     /// All at once.
     Fair(Vec<Shared>),
 }
@@ -191,7 +191,9 @@ impl Transmitters {
     fn new(hop: Option<&Hop>, stations: usize) -> Self {
         match hop {
             None => Transmitters::None,
-            Some(hop) if hop.sharing == Sharing::Fifo => Transmitters::Fifo(vec![EMPTY; stations]),
+            Some(hop) if hop.sharing == Sharing::Fifo => {
+                Transmitters::Fifo { queues: vec![EMPTY; stations], wires: Wires::new(Some(hop), stations) }
+            }
             Some(_) => Transmitters::Fair((0..stations).map(|_| Shared::new(1)).collect()),
         }
     }
@@ -209,8 +211,8 @@ impl Transmitters {
     ) -> Option<u64> {
         match self {
             Transmitters::None => unreachable!("there is a hop"),
-            Transmitters::Fifo(queues) => {
-                queues[station].push(flights, id).then(|| hop.transmission.finish(now, bytes))
+            Transmitters::Fifo { queues, wires } => {
+                queues[station].push(flights, id).then(|| wires.finish(hop, station, now, bytes))
             }
             Transmitters::Fair(stations) => {
                 stations[station].arrive(now, hop.transmission.finish(0, bytes), id);
@@ -231,11 +233,11 @@ impl Transmitters {
     ) -> (u32, u64) {
         match self {
             Transmitters::None => unreachable!("there is a hop"),
-            Transmitters::Fifo(queues) => {
+            Transmitters::Fifo { queues, wires } => {
                 let queue = &mut queues[station];
                 let id = queue.pop(flights);
                 let next = flights.get(queue.head as usize);
-                (id, next.map_or(NEVER, |flight| hop.transmission.finish(now, bytes(flight))))
+                (id, next.map_or(NEVER, |flight| wires.finish(hop, station, now, bytes(flight))))
             }
             Transmitters::Fair(stations) => {
                 let id = stations[station].complete(now);
@@ -298,7 +300,7 @@ impl<'n, 'o> World<'n, 'o> {
         for (i, count) in counts.into_iter().enumerate() {
             first[i + 1] = first[i] + count;
         }
-        let is_constant = |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| !hop.delay.is_random());
+        let is_constant = |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| hop.delay.is_constant().is_some());
         let mut world = World {
             network,
             calendar: Calendar::new(first[EVENTS.len()]),
@@ -320,7 +322,7 @@ impl<'n, 'o> World<'n, 'o> {
             up: Transmitters::new(n.up.as_ref(), up_stations),
             down: Transmitters::new(n.down.as_ref(), down_stations),
             in_order: match &n.up {
-                Some(hop) if hop.delay.is_random() => vec![0; n.connections(hop.scope)],
+                Some(hop) if hop.delay.is_constant().is_none() => vec![0; n.connections(hop.scope)],
                 _ => Vec::new(),
             },
             enters_up: Line::new(false),

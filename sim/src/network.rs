@@ -92,6 +92,28 @@ pub(crate) struct Hop {
     pub scope: Scope,
 }
 
+/// The wires of one direction: which opportunities of a recorded rate are taken, per station.
+#[derive(Clone, Debug)]
+pub(crate) struct Wires {
+    taken: Vec<u64>,
+}
+
+impl Wires {
+    pub(crate) fn new(hop: Option<&Hop>, stations: usize) -> Self {
+        let is_recorded = hop.is_some_and(|hop| matches!(hop.transmission, Transmission::Trace(_)));
+        Wires { taken: vec![0; if is_recorded { stations } else { 0 }] }
+    }
+
+    /// The end of a transmission that begins at `start`; a station's transmissions come in order.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self, hop: &Hop, station: usize, start: u64, bytes: u64) -> u64 {
+        match self.taken.get_mut(station) {
+            Some(taken) => hop.transmission.finish_next(taken, start, bytes),
+            None => hop.transmission.finish(start, bytes),
+        }
+    }
+}
+
 /// When endpoints emit.
 #[derive(Clone, Debug)]
 pub(crate) enum Emission {
@@ -166,8 +188,8 @@ impl Network {
             let (link, forwards) = d.link(from, to)?;
             let direction = if forwards { &link.up } else { &link.down };
             Some(Hop {
-                transmission: Transmission::new(direction, models),
-                delay: Delay::new(direction, models),
+                transmission: Transmission::new(direction, &models.transport()),
+                delay: Delay::new(direction, &models.transport()),
                 sharing: link.sharing,
                 scope: link.scope,
             })
@@ -254,7 +276,7 @@ impl Network {
     pub(crate) fn nominal(&self, endpoint: u32, index: u64, period: u64) -> u64 {
         let word = self.streams.block(Purpose::Phase as u32, endpoint, 0)[0];
         let phase = (u128::from(period) * u128::from(word)) >> (32 + PERIOD_BITS);
-        phase as u64 + ((u128::from(index) * u128::from(period)) >> PERIOD_BITS) as u64
+        phase as u64 + periods(index, period)
     }
 
     /// The node of a request; nothing if that is decided on arrival.
@@ -282,8 +304,8 @@ impl Network {
     /// The delay of one message of a hop.
     #[inline(always)]
     pub(crate) fn delay(&self, hop: &Hop, way: Way, endpoint: u32, index: u64, bytes: u64) -> u64 {
-        if !hop.delay.is_random() {
-            return hop.delay.minimum();
+        if let Some(delay) = hop.delay.is_constant() {
+            return delay;
         }
         let words = self.streams.block(Purpose::Network as u32, endpoint, index);
         let first = way as usize;
@@ -371,6 +393,12 @@ pub(crate) enum Way {
 
 /// Fractional bits of a period, so that rates that do not divide a second do not drift.
 pub(crate) const PERIOD_BITS: u32 = 16;
+
+/// `count` periods of `period / 2^16` [ns].
+#[inline(always)]
+pub(crate) fn periods(count: u64, period: u64) -> u64 {
+    ((u128::from(count) * u128::from(period)) >> PERIOD_BITS) as u64
+}
 
 fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
     let period = (1e9 / rate_hz * f64::from(1 << PERIOD_BITS)).round() as u64;

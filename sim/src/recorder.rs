@@ -23,15 +23,15 @@ pub(crate) struct Passage {
 pub(crate) type Observer<'a> = Option<&'a mut dyn FnMut(Request)>;
 
 /// Parts below this many ns may be recorded in bulk.
-const BULK: u64 = 1 << 48;
+pub(crate) const BULK: u64 = 1 << 48;
 
 pub(crate) struct Recorder<'a> {
-    recording: Recording,
-    counts: Counts,
+    pub recording: Recording,
+    pub counts: Counts,
     busy: [u128; 2],
-    from: u64,
-    until: u64,
-    deadline: u64,
+    pub from: u64,
+    pub until: u64,
+    pub deadline: u64,
     columns: Completed,
     observer: Observer<'a>,
 }
@@ -66,7 +66,7 @@ impl<'a> Recorder<'a> {
     }
 
     #[inline(always)]
-    fn observes(&self, instant: u64) -> bool {
+    pub(crate) fn observes(&self, instant: u64) -> bool {
         self.from <= instant && instant < self.until
     }
 

@@ -16,19 +16,21 @@
 //! Leaves out what needs to know several stations at one instant: balancing by the state of the nodes, and
 //! closed loops. Ties are ordered as in [`crate::events`].
 
+mod express;
+
 use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Reverse;
 
 use offing_core::{Balance, Deployment, Drop, Scope, Sharing};
-use offing_models::{Budget, Shared};
+use offing_models::{Budget, Sampler, Shared};
 
-use crate::network::{Hop, Network, Sum, Variate, Way};
+use crate::network::{Emission, Hop, Network, Sum, Variate, Way, Wires, periods};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 use crate::streams::{Purpose, Streams};
 
 /// Requests per window, roughly, and at least this many per endpoint.
-const WINDOW: f64 = 2048.0;
+const WINDOW: f64 = 4096.0;
 const WINDOW_PER_ENDPOINT: f64 = 2.0;
 
 const NONE: u32 = u32::MAX;
@@ -176,11 +178,100 @@ struct Endpoints {
     in_order: Vec<u64>,
 }
 
+impl Endpoints {
+    fn new(network: &Network, has_uplink: bool) -> Self {
+        let n = network;
+        let endpoints = n.endpoints as usize;
+        Endpoints {
+            next: (0..n.endpoints).map(|e| n.emitted(e, 0, 0).unwrap_or(NEVER)).collect(),
+            index: vec![0; endpoints],
+            prepare: if n.prepare.is_zero() { Vec::new() } else { vec![Backlog::default(); endpoints] },
+            uplink: if has_uplink { vec![Backlog::default(); endpoints] } else { Vec::new() },
+            budget: match n.endpoint_quota {
+                Some(_) if !n.prepare.is_zero() => {
+                    (0..n.endpoints).map(|e| (Budget::default(), n.quota_phase(e, false))).collect()
+                }
+                _ => Vec::new(),
+            },
+            in_order: match &n.up {
+                Some(hop) if hop.delay.is_constant().is_none() => vec![0; n.connections(hop.scope)],
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    /// Fills the batch with the emissions before `end`, endpoint by endpoint; the instants are those of
+    /// [`Network::emitted`].
+    #[inline(always)]
+    fn emit(&mut self, network: &Network, end: u64, batch: &mut Batch) {
+        let Batch { endpoint, index, emitted, gaps, .. } = batch;
+        endpoint.clear();
+        index.clear();
+        emitted.clear();
+        // Many gaps at once are cheaper, as long as most of them are used.
+        let emitting = self.next.iter().filter(|&&at| at < end).count().max(1);
+        let many = batch.last / emitting >= GAPS / 4;
+        for e in 0..network.endpoints {
+            let (mut at, mut k) = (self.next[e as usize], u64::from(self.index[e as usize]));
+            if at >= end {
+                continue;
+            }
+            match &network.emission {
+                Emission::Renewal { gap, .. } if many => {
+                    let mut first = u64::MAX;
+                    while at < end {
+                        emitted.push(at);
+                        index.push(k);
+                        k += 1;
+                        if first == u64::MAX || k - first >= GAPS as u64 {
+                            first = k & !3;
+                            fill_gaps(&network.streams, gap, e, first, gaps);
+                        }
+                        at += gaps[(k - first) as usize % GAPS];
+                    }
+                }
+                Emission::Periodic { period, jitter: None } => {
+                    let phase = at - periods(k, *period);
+                    while at < end {
+                        emitted.push(at);
+                        index.push(k);
+                        k += 1;
+                        at = phase + periods(k, *period);
+                    }
+                }
+                _ => {
+                    while at < end {
+                        emitted.push(at);
+                        index.push(k);
+                        k += 1;
+                        at = network.emitted(e, k, at).unwrap_or(NEVER);
+                    }
+                }
+            }
+            endpoint.resize(emitted.len(), e);
+            self.next[e as usize] = at;
+            self.index[e as usize] = k as u32;
+        }
+        batch.last = batch.emitted.len();
+    }
+}
+
+/// Gaps that are drawn together.
+const GAPS: usize = 64;
+
+/// The gaps before the requests `first..first + GAPS` of an endpoint; `first` is a multiple of four.
+#[inline(always)]
+fn fill_gaps(streams: &Streams, gap: &Sampler, endpoint: u32, first: u64, gaps: &mut [u64; GAPS]) {
+    let mut words = [0; GAPS];
+    streams.emissions(endpoint, first / 4, &mut words);
+    gap.fill(&words, gaps);
+}
+
 /// Transmitters that are not part of [`Endpoints`].
 enum Transmitters {
     None,
     /// When each is free.
-    Fifo(Vec<u64>),
+    Fifo { free: Vec<u64>, wires: Wires },
     Fair(Vec<Shared>),
 }
 
@@ -188,7 +279,9 @@ impl Transmitters {
     fn new(hop: Option<&Hop>, stations: usize) -> Self {
         match hop {
             None => Transmitters::None,
-            Some(hop) if hop.sharing == Sharing::Fifo => Transmitters::Fifo(vec![0; stations]),
+            Some(hop) if hop.sharing == Sharing::Fifo => {
+                Transmitters::Fifo { free: vec![0; stations], wires: Wires::new(Some(hop), stations) }
+            }
             Some(_) => Transmitters::Fair((0..stations).map(|_| Shared::new(1)).collect()),
         }
     }
@@ -205,9 +298,9 @@ impl Transmitters {
     ) {
         match self {
             Transmitters::None => unreachable!("there is a hop"),
-            Transmitters::Fifo(free) => {
+            Transmitters::Fifo { free, wires } => {
                 let free = &mut free[station];
-                *free = hop.transmission.finish(entry.time.max(*free), bytes);
+                *free = wires.finish(hop, station, entry.time.max(*free), bytes);
                 sent(entry.id, *free);
             }
             Transmitters::Fair(stations) => {
@@ -239,16 +332,47 @@ enum Workers {
     /// Each has a core: when they are free, ascending, and whom they serve, `workers` entries per node.
     Own { free: Vec<u64>, serving: Vec<u32> },
     /// The same for many workers.
-    Many(Vec<Busy>),
+    Many(Vec<Busy<u32>>),
     /// Workers that share cores or wait for a quota, and queues that lose their oldest request.
     Machine(Vec<Node>),
 }
 
-/// The busy ones of many workers: (done, turn, flight), earliest first.
-#[derive(Clone, Default)]
-struct Busy {
-    heap: BinaryHeap<Reverse<(u64, u64, u32)>>,
+/// The busy ones of many workers: (done, turn, request), earliest first. Requests with one instant of departure
+/// leave in order of arrival.
+#[derive(Clone)]
+struct Busy<Id> {
+    heap: BinaryHeap<Reverse<(u64, u64, Id)>>,
     turn: u64,
+}
+
+impl<Id: Ord> Default for Busy<Id> {
+    fn default() -> Self {
+        Busy { heap: BinaryHeap::new(), turn: 0 }
+    }
+}
+
+impl<Id: Ord + Copy> Busy<Id> {
+    fn enter(&mut self, done: u64, id: Id) {
+        self.turn += 1;
+        self.heap.push(Reverse((done, self.turn, id)));
+    }
+
+    fn first_done(&self) -> Option<u64> {
+        self.heap.peek().map(|first| first.0.0)
+    }
+
+    /// The first to be done leaves.
+    fn leave(&mut self) -> (u64, Id) {
+        let Reverse((time, _, id)) = self.heap.pop().expect("somebody is served");
+        (time, id)
+    }
+
+    fn leave_until(&mut self, is_due: impl Fn(u64) -> bool, mut left: impl FnMut(u64, Id)) {
+        while self.first_done().is_some_and(&is_due) {
+            let (time, id) = self.leave();
+            left(time, id);
+        }
+    }
 }
 
 /// Workers up to this number are kept in a sorted vector, more in a heap.
@@ -262,6 +386,8 @@ struct Stations<'n, 'o> {
     /// Into uplinks that are not part of `endpoints`.
     enters_up: Pending,
     up: Transmitters,
+    /// Of uplinks that are part of `endpoints`.
+    own_wires: Wires,
     /// Per target node.
     arrivals: Vec<Pending>,
     workers: Workers,
@@ -277,7 +403,6 @@ struct Stations<'n, 'o> {
 }
 
 /// The requests of one window, endpoint by endpoint.
-#[derive(Default)]
 struct Batch {
     endpoint: Vec<u32>,
     index: Vec<u64>,
@@ -288,6 +413,27 @@ struct Batch {
     reply: Vec<u64>,
     words: [Vec<u32>; 4],
     term: Vec<u64>,
+    gaps: [u64; GAPS],
+    /// Requests of the window before.
+    last: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch {
+            endpoint: Vec::new(),
+            index: Vec::new(),
+            emitted: Vec::new(),
+            prepare: Vec::new(),
+            up: Vec::new(),
+            work: Vec::new(),
+            reply: Vec::new(),
+            words: Default::default(),
+            term: Vec::new(),
+            gaps: [0; GAPS],
+            last: 0,
+        }
+    }
 }
 
 impl Batch {
@@ -353,9 +499,21 @@ fn fill_from(streams: &Streams, variate: &Variate, endpoint: &[u32], index: &[u6
 
 /// Simulates a run; nothing if a station falls behind by more than 78 hours.
 pub(crate) fn run(network: &Network, observer: Observer<'_>, mean_rate_hz: f64) -> Option<Tally> {
-    let mut stations = Stations::new(network, observer);
+    if observer.is_none() && express::applies(network) {
+        return express::run(network, mean_rate_hz).or_else(|| run_general(network, observer, mean_rate_hz));
+    }
+    run_general(network, observer, mean_rate_hz)
+}
+
+/// Length of a window [ns].
+fn window(network: &Network, mean_rate_hz: f64) -> u64 {
     let per_window = WINDOW.max(WINDOW_PER_ENDPOINT * f64::from(network.endpoints));
-    let window = (per_window / (mean_rate_hz * f64::from(network.endpoints)) * 1e9).max(1.0) as u64;
+    (per_window / (mean_rate_hz * f64::from(network.endpoints)) * 1e9).max(1.0) as u64
+}
+
+fn run_general(network: &Network, observer: Observer<'_>, mean_rate_hz: f64) -> Option<Tally> {
+    let mut stations = Stations::new(network, observer);
+    let window = window(network, mean_rate_hz);
     let arch = pulp::Arch::new();
     let mut end = 0u64;
     while end < network.until {
@@ -386,7 +544,7 @@ impl pulp::WithSimd for Window<'_, '_, '_> {
 impl<'n, 'o> Stations<'n, 'o> {
     fn new(network: &'n Network, observer: Observer<'o>) -> Self {
         let n = network;
-        let (endpoints, nodes) = (n.endpoints as usize, n.nodes as usize);
+        let nodes = n.nodes as usize;
         let own_uplink = n.up.as_ref().is_some_and(|hop| owned_by_endpoint(n, hop));
         let is_bounded = n.node.limit.is_some();
         let is_plain = n.node.is_plain() && !(is_bounded && n.node.drop == Drop::Oldest);
@@ -404,27 +562,13 @@ impl<'n, 'o> Stations<'n, 'o> {
             network,
             flights: Vec::new(),
             vacant: Vec::new(),
-            endpoints: Endpoints {
-                next: (0..n.endpoints).map(|e| n.emitted(e, 0, 0).unwrap_or(NEVER)).collect(),
-                index: vec![0; endpoints],
-                prepare: if n.prepare.is_zero() { Vec::new() } else { vec![Backlog::default(); endpoints] },
-                uplink: if own_uplink { vec![Backlog::default(); endpoints] } else { Vec::new() },
-                budget: match n.endpoint_quota {
-                    Some(_) if !n.prepare.is_zero() => {
-                        (0..n.endpoints).map(|e| (Budget::default(), n.quota_phase(e, false))).collect()
-                    }
-                    _ => Vec::new(),
-                },
-                in_order: match &n.up {
-                    Some(hop) if hop.delay.is_random() => vec![0; n.connections(hop.scope)],
-                    _ => Vec::new(),
-                },
-            },
+            endpoints: Endpoints::new(n, own_uplink),
             enters_up: Pending::default(),
             up: match &n.up {
                 Some(hop) if !own_uplink => Transmitters::new(Some(hop), n.up_stations(hop.scope)),
                 _ => Transmitters::None,
             },
+            own_wires: Wires::new(n.up.as_ref(), n.endpoints as usize),
             arrivals: (0..if n.offloaded { nodes } else { 1 }).map(|_| Pending::default()).collect(),
             workers,
             begins: if is_bounded && is_plain { vec![VecDeque::new(); nodes] } else { Vec::new() },
@@ -442,8 +586,9 @@ impl<'n, 'o> Stations<'n, 'o> {
     fn window(&mut self, end: u64) {
         let is_last = end == self.network.until;
         let frontier = if is_last { NEVER } else { end };
-        self.emit(end);
         let mut batch = std::mem::take(&mut self.batch);
+        self.endpoints.emit(self.network, end, &mut batch);
+        batch.emitted.iter().for_each(|&at| self.recorder.offered(at));
         batch.draw(self.network);
         if self.network.offloaded {
             self.send(&batch, frontier);
@@ -458,29 +603,6 @@ impl<'n, 'o> Stations<'n, 'o> {
             self.process_locally(&batch, frontier);
         }
         self.batch = batch;
-    }
-
-    /// Fills the batch with the emissions before `end`.
-    #[inline(always)]
-    fn emit(&mut self, end: u64) {
-        let Batch { endpoint, index, emitted, .. } = &mut self.batch;
-        endpoint.clear();
-        index.clear();
-        emitted.clear();
-        let state = &mut self.endpoints;
-        for e in 0..self.network.endpoints {
-            let (mut at, mut k) = (state.next[e as usize], u64::from(state.index[e as usize]));
-            while at < end {
-                endpoint.push(e);
-                index.push(k);
-                emitted.push(at);
-                self.recorder.offered(at);
-                k += 1;
-                at = self.network.emitted(e, k, at).unwrap_or(NEVER);
-            }
-            state.next[e as usize] = at;
-            state.index[e as usize] = k as u32;
-        }
     }
 
     #[inline(always)]
@@ -528,7 +650,8 @@ impl<'n, 'o> Stations<'n, 'o> {
                 });
                 match own_hop {
                     Some(hop) => {
-                        uplink_free = hop.transmission.finish(uplink_free.max(prepared), batch.up[i]);
+                        uplink_free =
+                            self.own_wires.finish(hop, e, uplink_free.max(prepared), batch.up[i]);
                         self.send_off(id, uplink_free, batch.up[i]);
                     }
                     None if network.up.is_none() => self.send_off(id, prepared, batch.up[i]),
@@ -745,41 +868,33 @@ impl<'n, 'o> Stations<'n, 'o> {
     /// The same for any number of workers: the heap holds those that are busy.
     fn serve_many(&mut self, node: usize, horizon: u64) {
         let Workers::Many(all) = &mut self.workers else { unreachable!("there are many workers") };
-        let Busy { mut heap, mut turn } = std::mem::take(&mut all[node]);
+        let mut busy = std::mem::take(&mut all[node]);
         let Scratch { sorted, mut departures, counts } = std::mem::take(&mut self.scratch);
         departures.clear();
         let workers = self.network.node.workers as usize;
-        let mut leave = |heap: &mut BinaryHeap<Reverse<(u64, u64, u32)>>| {
-            let Reverse((time, _, id)) = heap.pop().expect("somebody is served");
-            departures.push(Entry { time, source: node as u32, id });
-        };
+        let mut depart = |time, id| departures.push(Entry { time, source: node as u32, id });
         for entry in &sorted {
-            while heap.peek().is_some_and(|first| first.0.0 <= entry.time) {
-                leave(&mut heap);
-            }
-            let must_wait = heap.len() == workers;
-            let start = if must_wait { heap.peek().expect("all are busy").0.0 } else { entry.time };
+            busy.leave_until(|done| done <= entry.time, &mut depart);
+            let must_wait = busy.heap.len() == workers;
+            let start = busy.first_done().filter(|_| must_wait).unwrap_or(entry.time);
             if self.is_full(node, entry.time, start) {
                 self.lose(entry.id, entry.time);
                 continue;
             }
             if must_wait {
-                leave(&mut heap);
+                let (time, id) = busy.leave();
+                depart(time, id);
             }
-            // Requests with one instant of departure leave in order of arrival.
-            turn += 1;
             let flight = &mut self.flights[entry.id as usize];
             flight.started = start;
             let done = start + flight.work;
             self.recorder.busy(Use::Process, flight.work, start, done);
-            heap.push(Reverse((done, turn, entry.id)));
+            busy.enter(done, entry.id);
         }
-        while heap.peek().is_some_and(|first| first.0.0 < horizon) {
-            leave(&mut heap);
-        }
+        busy.leave_until(|done| done < horizon, depart);
         self.scratch = Scratch { sorted, departures, counts };
         let Workers::Many(all) = &mut self.workers else { unreachable!("there are many workers") };
-        all[node] = Busy { heap, turn };
+        all[node] = busy;
     }
 
     /// A node that is a state machine, run from arrival to arrival.
@@ -823,11 +938,11 @@ impl<'n, 'o> Stations<'n, 'o> {
             (None, _) => departures.iter().for_each(|d| self.receive(d.id, d.time, d.time)),
             (Some(hop), _) if hop.scope == Scope::Tier => self.enters_down.0.extend_from_slice(&departures),
             // The most frequent case without detours.
-            (Some(hop), Transmitters::Fifo(free)) => {
+            (Some(hop), Transmitters::Fifo { free, wires }) => {
                 for d in &departures {
                     let flight = &self.flights[d.id as usize];
                     let station = self.network.down_station(hop.scope, flight.endpoint, flight.node);
-                    let sent = hop.transmission.finish(d.time.max(free[station]), flight.reply);
+                    let sent = wires.finish(hop, station, d.time.max(free[station]), flight.reply);
                     free[station] = sent;
                     let delay = self.network.delay(hop, Way::Down, flight.endpoint, flight.index, flight.reply);
                     self.receive(d.id, d.time, sent + delay);

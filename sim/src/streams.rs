@@ -42,6 +42,22 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2], rounds: usize) -> [u32; 4] {
     counter
 }
 
+/// The same for sixteen counters side by side: what the compiler turns into vector instructions.
+#[inline(always)]
+fn philox_lanes<const LANES: usize>(c: &mut [[u32; LANES]; 4], mut key: [u32; 2]) {
+    for _ in 0..ROUNDS {
+        for lane in 0..LANES {
+            let a = u64::from(MULTIPLIERS[0]) * u64::from(c[0][lane]);
+            let b = u64::from(MULTIPLIERS[1]) * u64::from(c[2][lane]);
+            c[0][lane] = (b >> 32) as u32 ^ c[1][lane] ^ key[0];
+            c[2][lane] = (a >> 32) as u32 ^ c[3][lane] ^ key[1];
+            c[1][lane] = b as u32;
+            c[3][lane] = a as u32;
+        }
+        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+    }
+}
+
 /// All chance of one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Streams {
@@ -65,8 +81,30 @@ impl Streams {
         self.block(Purpose::Emission as u32, endpoint, index / 4)[(index % 4) as usize]
     }
 
-    /// Blocks for many requests at once; `words[w][i]` is word `w` of request `i`. The loop over sixteen
-    /// requests side by side is what the compiler turns into vector instructions.
+    /// The words of many emissions of an endpoint, from block `first` on; their number is a multiple of 64.
+    #[inline(always)]
+    pub(crate) fn emissions(&self, endpoint: u32, first: u64, words: &mut [u32]) {
+        const LANES: usize = 16;
+        for (group, words) in words.chunks_exact_mut(4 * LANES).enumerate() {
+            let start = first + (group * LANES) as u64;
+            let mut c: [[u32; LANES]; 4] = [[0; LANES]; 4];
+            for lane in 0..LANES {
+                let block = start + lane as u64;
+                c[0][lane] = block as u32;
+                c[1][lane] = (block >> 32) as u32;
+                c[2][lane] = endpoint;
+                c[3][lane] = Purpose::Emission as u32;
+            }
+            philox_lanes(&mut c, self.key);
+            for lane in 0..LANES {
+                for word in 0..4 {
+                    words[4 * lane + word] = c[word][lane];
+                }
+            }
+        }
+    }
+
+    /// Blocks for many requests at once; `words[w][i]` is word `w` of request `i`.
     #[inline(always)]
     pub(crate) fn blocks(&self, purpose: u32, entity: &[u32], index: &[u64], words: &mut [Vec<u32>; 4]) {
         const LANES: usize = 16;
@@ -74,26 +112,15 @@ impl Streams {
         let padded = n.next_multiple_of(LANES);
         words.iter_mut().for_each(|column| column.resize(padded, 0));
         for start in (0..n).step_by(LANES) {
-            let (mut c0, mut c1, mut c2) = ([0u32; LANES], [0u32; LANES], [0u32; LANES]);
-            let mut c3 = [purpose; LANES];
-            for (lane, i) in (start..n.min(start + LANES)).enumerate() {
-                c0[lane] = index[i] as u32;
-                c1[lane] = (index[i] >> 32) as u32;
-                c2[lane] = entity[i];
+            let mut c: [[u32; LANES]; 4] = [[0; LANES], [0; LANES], [0; LANES], [purpose; LANES]];
+            let here = LANES.min(n - start);
+            for (lane, (&k, &e)) in index[start..start + here].iter().zip(&entity[start..start + here]).enumerate() {
+                c[0][lane] = k as u32;
+                c[1][lane] = (k >> 32) as u32;
+                c[2][lane] = e;
             }
-            let mut key = self.key;
-            for _ in 0..ROUNDS {
-                for lane in 0..LANES {
-                    let a = u64::from(MULTIPLIERS[0]) * u64::from(c0[lane]);
-                    let b = u64::from(MULTIPLIERS[1]) * u64::from(c2[lane]);
-                    c0[lane] = (b >> 32) as u32 ^ c1[lane] ^ key[0];
-                    c2[lane] = (a >> 32) as u32 ^ c3[lane] ^ key[1];
-                    c1[lane] = b as u32;
-                    c3[lane] = a as u32;
-                }
-                key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
-            }
-            for (column, lanes) in words.iter_mut().zip([&c0, &c1, &c2, &c3]) {
+            philox_lanes(&mut c, self.key);
+            for (column, lanes) in words.iter_mut().zip(&c) {
                 column[start..start + LANES].copy_from_slice(lanes);
             }
         }

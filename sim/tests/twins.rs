@@ -147,6 +147,12 @@ proptest! {
         prop_assert_eq!(fast.counts, slow.counts);
         prop_assert_eq!(&fast.tiers, &slow.tiers);
         prop_assert!(fast.recording == slow.recording);
+        // Without an observer the plain deployments take a shorter path.
+        let options = Options { engine: Some(Engine::Stations), observer: None };
+        let unseen = simulate_with(&d, &ModelSet::default(), seed, options);
+        prop_assert_eq!(unseen.counts, slow.counts);
+        prop_assert_eq!(&unseen.tiers, &slow.tiers);
+        prop_assert!(unseen.recording == slow.recording);
         let Counts { offered, completed, dropped, unfinished, .. } = fast.counts;
         prop_assert_eq!(offered, completed + dropped + unfinished);
         prop_assert_eq!(unfinished, 0);
