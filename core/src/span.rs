@@ -30,7 +30,7 @@ impl Span {
     /// The nearest whole nanosecond to `seconds`, or nothing if it is negative, not a number or out of range.
     pub fn from_secs_f64(seconds: f64) -> Option<Self> {
         let nanos = (seconds * 1e9).round();
-        (nanos >= 0.0 && nanos < 1.8e19).then_some(Span(nanos as u64))
+        (0.0..1.8e19).contains(&nanos).then_some(Span(nanos as u64))
     }
 
     /// Whole nanoseconds.

@@ -106,7 +106,7 @@ impl Transmission {
     /// The end of a transmission of `bytes` that starts at `start` on a link that was idle before [ns].
     ///
     /// On a recorded link the first opportunity used is the first at or after `start`.
-    #[inline]
+    #[inline(always)]
     pub fn finish(&self, start: u64, bytes: u64) -> u64 {
         self.finish_next(&mut 0, start, bytes)
     }
@@ -115,7 +115,7 @@ impl Transmission {
     /// link are gone, because several may be at one instant and each is used once. Calls are in order of time.
     ///
     /// What a message leaves of its last opportunity is lost, as when Mahimahi's queue runs empty.
-    #[inline]
+    #[inline(always)]
     pub fn finish_next(&self, taken: &mut u64, start: u64, bytes: u64) -> u64 {
         match self {
             Transmission::Unlimited => start,
@@ -125,7 +125,7 @@ impl Transmission {
     }
 
     /// How long `bytes` occupy the link [ns] if that does not depend on when; nothing for a recorded link.
-    #[inline]
+    #[inline(always)]
     pub fn span(&self, bytes: u64) -> Option<u64> {
         match self {
             Transmission::Unlimited => Some(0),
@@ -203,7 +203,7 @@ impl Delay {
     }
 
     /// The delay of a message of `bytes` [ns]. Words that are not needed are not looked at.
-    #[inline]
+    #[inline(always)]
     pub fn sample(&self, jitter_word: u32, loss_word: u32, bytes: u64) -> u64 {
         let mut delay = self.latency_ns;
         if let Some(jitter) = &self.jitter {
@@ -251,10 +251,12 @@ impl Loss {
     }
 }
 
-/// The nearest whole number of a value from 0 to 2^62.
-#[inline]
+/// The nearest whole number of a value from 0 to 2^62, ties to even. A sum with 2^52 has it in its low bits; a
+/// cast saturates, which costs more.
+#[inline(always)]
 fn nearest(x: f64) -> u64 {
-    (x + 0.5) as i64 as u64
+    const TWO_52: f64 = 4_503_599_627_370_496.0;
+    if x < TWO_52 / 2.0 { (x + TWO_52).to_bits() - TWO_52.to_bits() } else { x as u64 }
 }
 
 #[cfg(test)]

@@ -47,6 +47,11 @@ impl Quota {
         Quota { period_ns, allowance_ns, phase_ns: phase_ns % period_ns }
     }
 
+    /// The same with periods that begin at `phase_ns`.
+    pub fn with_phase(self, phase_ns: u64) -> Self {
+        Quota { phase_ns: phase_ns % self.period_ns, ..self }
+    }
+
     /// Length of a period [ns].
     pub fn period_ns(&self) -> u64 {
         self.period_ns
@@ -66,7 +71,7 @@ impl Quota {
     /// `start + work`. Work that ends as the allowance does ends at that instant; no work takes no time.
     ///
     /// Calls with one budget are in order of time: `start` is not before the end of the call before.
-    #[inline]
+    #[inline(always)]
     pub fn run(&self, budget: &mut Budget, start: u64, work: u64) -> u64 {
         if start >= budget.end {
             *budget = Budget { end: self.end_of_period(start), used: 0 };
@@ -85,13 +90,13 @@ impl Quota {
     }
 
     /// The first instant from `now` on at which the worker may run.
-    #[inline]
+    #[inline(always)]
     pub fn available(&self, budget: &Budget, now: u64) -> u64 {
         if now < budget.end && budget.used >= self.allowance_ns { budget.end } else { now }
     }
 
     /// The first period boundary after `instant`.
-    #[inline]
+    #[inline(always)]
     pub fn end_of_period(&self, instant: u64) -> u64 {
         // Shifted so that boundaries are multiples of the period.
         let shift = if self.phase_ns == 0 { 0 } else { self.period_ns - self.phase_ns };

@@ -146,6 +146,11 @@ impl ModelSet {
         &self.hash
     }
 
+    /// Name and the start of the hash, as results write it: `shipped-1234abcd`.
+    pub fn label(&self) -> String {
+        format!("{}-{}", self.name, &self.hash[..8])
+    }
+
     /// Every number, by its name.
     pub fn parameters(&self) -> &BTreeMap<String, Parameter> {
         &self.parameters
@@ -416,6 +421,7 @@ mod tests {
     fn the_hash_is_that_of_the_values() {
         let set = ModelSet::default();
         assert_eq!((set.hash(), set.hash().len()), (ModelSet::default().hash(), 64));
+        assert_eq!(set.label(), "shipped-d7f333c6");
         // Reviewed when it changes: results made before name another hash.
         assert_eq!(&set.hash()[..16], "d7f333c6ed5bd71e");
         let mut parameters = set.parameters.clone();
