@@ -4,6 +4,7 @@ mod build;
 mod canonical;
 mod check;
 mod condition;
+pub mod continuum;
 mod datafile;
 mod goal;
 mod issue;

@@ -1,0 +1,439 @@
+//! A deployment compiled for simulation: whole nanoseconds, samplers and stations in place of descriptions.
+//!
+//! Both engines read this, and draw a request's variates through it, so they meet the same requests. How a
+//! request moves on is written in each engine.
+
+use offing_core::{Arrivals, Balance, Deployment, Direction, Rate, Scope, Sharing};
+use offing_models::{Delay, ModelSet, NormalTable, Quota, Sampler, Transmission};
+
+use crate::node::NodeSpec;
+use crate::streams::{Purpose, Streams};
+
+/// Stations that a run may have; a deployment that needs more is refused.
+const STATIONS: u64 = 50_000_000;
+
+/// The slowest rate [1/s] whose period fits the representation.
+const SLOWEST_HZ: f64 = 1e-5;
+
+/// Why a deployment cannot be simulated; nothing if it can.
+pub fn refusal(deployment: &Deployment) -> Option<String> {
+    if deployment.app.rate_hz < SLOWEST_HZ {
+        let rate = deployment.app.rate_hz;
+        return Some(format!("a rate of {rate} /s is below the limit of {SLOWEST_HZ} /s (one request in 28 h)"));
+    }
+    let endpoints = u64::from(deployment.endpoints().nodes);
+    let nodes = u64::from(deployment.targets().nodes);
+    if !deployment.is_offloaded() {
+        return None;
+    }
+    let (link, _) = deployment.link(deployment.placement.endpoint, deployment.placement.target)?;
+    let is_recorded = |direction: &Direction| matches!(direction.rate, Rate::Trace { .. });
+    if link.sharing == Sharing::Fair && (is_recorded(&link.up) || is_recorded(&link.down)) {
+        return Some("a recorded rate cannot be shared fairly: use sharing \"fifo\"".to_string());
+    }
+    let fans_out = deployment.placement.balance != Balance::Static && nodes > 1;
+    if link.scope == Scope::Pair && fans_out && endpoints * nodes > STATIONS {
+        return Some(format!(
+            "{endpoints} endpoints x {nodes} nodes make {} links of their own; the limit is {STATIONS}: \
+             use scope \"node\" or balance \"static\"",
+            endpoints * nodes
+        ));
+    }
+    None
+}
+
+/// The node of a request whose node is decided on arrival.
+pub(crate) const NO_NODE: u32 = u32::MAX;
+
+/// Where a variate's word is: a word of a block of a purpose, at the request's own address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub purpose: u32,
+    pub word: usize,
+}
+
+/// A variate of each request.
+#[derive(Clone, Debug)]
+pub(crate) struct Variate {
+    pub slot: Slot,
+    pub sampler: Sampler,
+}
+
+/// A sum of variates: the work of the stages that run at one place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sum(pub Vec<Variate>);
+
+impl Sum {
+    /// Never more than zero.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0.iter().all(|variate| variate.sampler.is_zero())
+    }
+}
+
+/// What a request brings along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Draw {
+    /// Work at the endpoint [CPU ns].
+    pub prepare: u64,
+    /// Size on the way up [byte].
+    pub up: u64,
+    /// Work at the target [CPU ns].
+    pub work: u64,
+    /// Size on the way back [byte].
+    pub reply: u64,
+}
+
+/// One direction of the link between endpoints and targets.
+#[derive(Clone, Debug)]
+pub(crate) struct Hop {
+    pub transmission: Transmission,
+    pub delay: Delay,
+    pub sharing: Sharing,
+    pub scope: Scope,
+}
+
+/// The wires of one direction: which opportunities of a recorded rate are taken, per station.
+#[derive(Clone, Debug)]
+pub(crate) struct Wires {
+    taken: Vec<u64>,
+}
+
+impl Wires {
+    pub(crate) fn new(hop: Option<&Hop>, stations: usize) -> Self {
+        let is_recorded = hop.is_some_and(|hop| matches!(hop.transmission, Transmission::Trace(_)));
+        Wires { taken: vec![0; if is_recorded { stations } else { 0 }] }
+    }
+
+    /// The end of a transmission that begins at `start`; a station's transmissions come in order.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self, hop: &Hop, station: usize, start: u64, bytes: u64) -> u64 {
+        match self.taken.get_mut(station) {
+            Some(taken) => hop.transmission.finish_next(taken, start, bytes),
+            None => hop.transmission.finish(start, bytes),
+        }
+    }
+}
+
+/// When endpoints emit.
+#[derive(Clone, Debug)]
+pub(crate) enum Emission {
+    /// At `phase + k * period / 2^16`, moved by a deviate if there is jitter.
+    Periodic { period: u64, jitter: Option<NormalTable> },
+    /// Independent gaps; the first one is the rest of a gap that began before the run.
+    Renewal { first: Sampler, gap: Sampler },
+    /// Recorded instants; endpoint `e` has `times[from[e]..from[e + 1]]`, or all if `from` is empty.
+    Trace { times: Vec<u64>, from: Vec<usize> },
+}
+
+pub(crate) struct Network {
+    pub streams: Streams,
+    pub endpoints: u32,
+    /// Target nodes; equal to `endpoints` if nothing is offloaded.
+    pub nodes: u32,
+    pub offloaded: bool,
+    pub emission: Emission,
+    pub prepare: Sum,
+    /// The endpoint's processor, where it has a quota.
+    pub endpoint_quota: Option<Quota>,
+    pub up_bytes: Variate,
+    pub work: Sum,
+    pub reply_bytes: Variate,
+    pub up: Option<Hop>,
+    pub down: Option<Hop>,
+    pub node: NodeSpec,
+    pub balance: Balance,
+    pub outstanding: Option<u32>,
+    /// Emission ends here [ns].
+    pub until: u64,
+    /// Earlier emissions are not observed [ns].
+    pub from: u64,
+    pub deadline: u64,
+}
+
+impl Network {
+    pub(crate) fn new(deployment: &Deployment, models: &ModelSet, seed: u64) -> Self {
+        let d = deployment;
+        let (app, placement) = (&d.app, &d.placement);
+        let (source, target) = (d.endpoints(), d.targets());
+        let offloaded = d.is_offloaded();
+        let streams = Streams::new(seed);
+
+        let work_slot = |stage: usize| match stage {
+            0 => Slot { purpose: Purpose::Request as u32, word: 2 },
+            s => Slot { purpose: Purpose::Stage as u32 + s as u32, word: 0 },
+        };
+        let output_slot = |stage: usize| Slot { word: work_slot(stage).word + 1, ..work_slot(stage) };
+        let work = |stage: usize, speed: f64| Variate {
+            slot: work_slot(stage),
+            sampler: Sampler::new(&app.stages[stage].work, 1e9 / speed),
+        };
+        let output = |stage: usize| Variate {
+            slot: output_slot(stage),
+            sampler: Sampler::new(&app.stages[stage].output, 1.0),
+        };
+        let cut = if offloaded { placement.cut as usize } else { 0 };
+        let mut prepare = Sum::default();
+        if offloaded {
+            prepare.0.push(Variate {
+                slot: Slot { purpose: Purpose::Request as u32, word: 0 },
+                sampler: Sampler::new(&app.prepare, 1e9 / source.speed),
+            });
+            prepare.0.extend((0..cut).map(|stage| work(stage, source.speed)));
+        }
+        let frame = || Variate {
+            slot: Slot { purpose: Purpose::Request as u32, word: 1 },
+            sampler: Sampler::new(&app.frame, 1.0),
+        };
+        let hop = |from: usize, to: usize| {
+            let (link, forwards) = d.link(from, to)?;
+            let direction = if forwards { &link.up } else { &link.down };
+            Some(Hop {
+                transmission: Transmission::new(direction, &models.transport()),
+                delay: Delay::new(direction, &models.transport()),
+                sharing: link.sharing,
+                scope: link.scope,
+            })
+        };
+        let (up, down) = if offloaded {
+            (hop(placement.endpoint, placement.target), hop(placement.target, placement.endpoint))
+        } else {
+            (None, None)
+        };
+        Network {
+            streams,
+            endpoints: source.nodes,
+            nodes: if offloaded { target.nodes } else { source.nodes },
+            offloaded,
+            emission: emission(app.rate_hz, &app.arrivals, source.nodes),
+            prepare,
+            endpoint_quota: models.quota(source.quota),
+            up_bytes: if cut == 0 { frame() } else { output(cut - 1) },
+            work: Sum((cut..app.stages.len()).map(|stage| work(stage, target.speed)).collect()),
+            reply_bytes: output(app.stages.len() - 1),
+            up,
+            down,
+            node: NodeSpec {
+                workers: placement.workers,
+                cores: target.cores,
+                quota: models.quota(target.quota),
+                limit: placement.queue,
+                drop: placement.drop,
+            },
+            balance: placement.balance,
+            outstanding: app.outstanding,
+            until: d.duration.as_nanos(),
+            from: d.warm_up.as_nanos(),
+            deadline: app.deadline.map_or(u64::MAX, |deadline| deadline.as_nanos()),
+        }
+    }
+
+    /// The variates of request `index` of an endpoint.
+    #[inline(always)]
+    pub(crate) fn draw(&self, endpoint: u32, index: u64) -> Draw {
+        let words = self.streams.block(Purpose::Request as u32, endpoint, index);
+        let value = |variate: &Variate| {
+            let block = if variate.slot.purpose == Purpose::Request as u32 {
+                words
+            } else {
+                self.streams.block(variate.slot.purpose, endpoint, index)
+            };
+            variate.sampler.sample(block[variate.slot.word])
+        };
+        let sum = |sum: &Sum| sum.0.iter().map(value).sum();
+        Draw {
+            prepare: sum(&self.prepare),
+            up: value(&self.up_bytes),
+            work: sum(&self.work),
+            reply: value(&self.reply_bytes),
+        }
+    }
+
+    /// When endpoint `endpoint` emits its request `index`, given the instant of the one before (0 for the
+    /// first). Nothing if it emits no more.
+    #[inline(always)]
+    pub(crate) fn emitted(&self, endpoint: u32, index: u64, previous: u64) -> Option<u64> {
+        match &self.emission {
+            Emission::Periodic { period, jitter } => {
+                let nominal = self.nominal(endpoint, index, *period);
+                let Some(table) = jitter else { return Some(nominal) };
+                let deviate = table.deviate(self.streams.emission(endpoint, index));
+                Some(nominal.saturating_add_signed(deviate).max(previous))
+            }
+            Emission::Renewal { first, .. } if index == 0 => {
+                Some(first.sample(self.streams.block(Purpose::Phase as u32, endpoint, 0)[0]))
+            }
+            Emission::Renewal { gap, .. } => Some(previous + gap.sample(self.streams.emission(endpoint, index))),
+            Emission::Trace { times, from } => {
+                let e = endpoint as usize;
+                let mine = if from.is_empty() { &times[..] } else { &times[from[e]..from[e + 1]] };
+                mine.get(index as usize).copied()
+            }
+        }
+    }
+
+    /// The instant of a periodic emission before jitter.
+    #[inline(always)]
+    pub(crate) fn nominal(&self, endpoint: u32, index: u64, period: u64) -> u64 {
+        let word = self.streams.block(Purpose::Phase as u32, endpoint, 0)[0];
+        let phase = (u128::from(period) * u128::from(word)) >> (32 + PERIOD_BITS);
+        phase as u64 + periods(index, period)
+    }
+
+    /// The node of a request; nothing if that is decided on arrival.
+    #[inline(always)]
+    pub(crate) fn route(&self, endpoint: u32, index: u64) -> Option<u32> {
+        let nodes = u64::from(self.nodes);
+        match self.balance {
+            _ if !self.offloaded => Some(endpoint),
+            _ if self.nodes == 1 => Some(0),
+            Balance::Static => Some((u64::from(endpoint) * nodes / u64::from(self.endpoints)) as u32),
+            Balance::RoundRobin => Some(((u64::from(endpoint) + index) % nodes) as u32),
+            Balance::Random => {
+                let word = self.streams.block(Purpose::Route as u32, endpoint, index)[0];
+                Some(((u64::from(word) * nodes) >> 32) as u32)
+            }
+            Balance::LeastWaiting => None,
+        }
+    }
+
+    /// Whether all requests of an endpoint go to one node that is known in advance.
+    pub(crate) fn is_static(&self) -> bool {
+        !self.offloaded || self.nodes == 1 || self.balance == Balance::Static
+    }
+
+    /// The delay of one message of a hop.
+    #[inline(always)]
+    pub(crate) fn delay(&self, hop: &Hop, way: Way, endpoint: u32, index: u64, bytes: u64) -> u64 {
+        if let Some(delay) = hop.delay.is_constant() {
+            return delay;
+        }
+        let words = self.streams.block(Purpose::Network as u32, endpoint, index);
+        let first = way as usize;
+        hop.delay.sample(words[first], words[first + 1], bytes)
+    }
+
+    /// Whether an endpoint's messages go to several nodes that are known when they are sent.
+    fn pairs_up(&self) -> bool {
+        !self.is_static() && self.balance != Balance::LeastWaiting
+    }
+
+    /// Number of the station that carries a message up, and of the one that carries its reply.
+    #[inline(always)]
+    pub(crate) fn up_station(&self, scope: Scope, endpoint: u32, node: Option<u32>) -> usize {
+        match (scope, node) {
+            (Scope::Tier, _) => 0,
+            (Scope::Pair, Some(node)) if self.pairs_up() => {
+                endpoint as usize * self.nodes as usize + node as usize
+            }
+            _ => endpoint as usize,
+        }
+    }
+
+    /// How many stations [`Self::up_station`] can name.
+    pub(crate) fn up_stations(&self, scope: Scope) -> usize {
+        match scope {
+            Scope::Tier => 1,
+            Scope::Pair if self.pairs_up() => {
+                self.endpoints as usize * self.nodes as usize
+            }
+            _ => self.endpoints as usize,
+        }
+    }
+
+    /// Number of the connection that keeps a message in order: one per endpoint, or one per pair where pairs
+    /// have transmitters of their own.
+    #[inline(always)]
+    pub(crate) fn connection(&self, scope: Scope, endpoint: u32, node: u32) -> usize {
+        match scope {
+            Scope::Tier => endpoint as usize,
+            _ => self.up_station(scope, endpoint, (node != NO_NODE).then_some(node)),
+        }
+    }
+
+    /// How many connections [`Self::connection`] can name.
+    pub(crate) fn connections(&self, scope: Scope) -> usize {
+        self.up_stations(scope).max(self.endpoints as usize)
+    }
+
+    #[inline(always)]
+    pub(crate) fn down_station(&self, scope: Scope, endpoint: u32, node: u32) -> usize {
+        match scope {
+            Scope::Tier => 0,
+            Scope::Node => node as usize,
+            Scope::Pair if self.is_static() => endpoint as usize,
+            Scope::Pair => node as usize * self.endpoints as usize + endpoint as usize,
+        }
+    }
+
+    /// How many stations [`Self::down_station`] can name.
+    pub(crate) fn down_stations(&self, scope: Scope) -> usize {
+        match scope {
+            Scope::Tier => 1,
+            Scope::Node => self.nodes as usize,
+            Scope::Pair if self.is_static() => self.endpoints as usize,
+            Scope::Pair => self.nodes as usize * self.endpoints as usize,
+        }
+    }
+
+    /// Where the quota period of a node starts: endpoints and targets are different machines, so no two
+    /// periods are aligned.
+    pub(crate) fn quota_phase(&self, entity: u32, is_target: bool) -> u64 {
+        let period = self.node.quota.or(self.endpoint_quota).map_or(0, |quota| quota.period_ns());
+        let word = self.streams.block(Purpose::Quota as u32, entity, 0)[usize::from(is_target)];
+        (u64::from(word) * period) >> 32
+    }
+}
+
+/// Which way a message goes; the value is the first of its two words in [`Purpose::Network`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Up = 0,
+    Down = 2,
+}
+
+/// Fractional bits of a period, so that rates that do not divide a second do not drift.
+pub(crate) const PERIOD_BITS: u32 = 16;
+
+/// `count` periods of `period / 2^16` [ns].
+#[inline(always)]
+pub(crate) fn periods(count: u64, period: u64) -> u64 {
+    ((u128::from(count) * u128::from(period)) >> PERIOD_BITS) as u64
+}
+
+fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
+    let period = (1e9 / rate_hz * f64::from(1 << PERIOD_BITS)).round() as u64;
+    match arrivals {
+        Arrivals::Periodic => Emission::Periodic { period, jitter: None },
+        Arrivals::Jittered { sd } => {
+            Emission::Periodic { period, jitter: Some(NormalTable::new(sd.as_nanos() as f64)) }
+        }
+        Arrivals::Poisson => {
+            Emission::Renewal { first: Sampler::poisson_gap(rate_hz), gap: Sampler::poisson_gap(rate_hz) }
+        }
+        Arrivals::Bursts { on, off } => {
+            Emission::Renewal {
+                first: Sampler::burst_first_gap(rate_hz, *on, *off),
+                gap: Sampler::burst_gap(rate_hz, *on, *off),
+            }
+        }
+        Arrivals::Trace { arrivals, .. } if arrivals.iter().all(|a| a.endpoint.is_none()) => {
+            Emission::Trace { times: arrivals.iter().map(|a| a.at.as_nanos()).collect(), from: Vec::new() }
+        }
+        Arrivals::Trace { arrivals, .. } => {
+            let mut mine = vec![Vec::new(); endpoints as usize];
+            for arrival in arrivals.iter() {
+                match arrival.endpoint {
+                    // A deployment may have fewer endpoints than the recording.
+                    Some(e) => mine.get_mut(e as usize).into_iter().for_each(|times| times.push(arrival.at.as_nanos())),
+                    None => mine.iter_mut().for_each(|times| times.push(arrival.at.as_nanos())),
+                }
+            }
+            let mut from = vec![0];
+            from.extend(mine.iter().scan(0, |end, times| {
+                *end += times.len();
+                Some(*end)
+            }));
+            Emission::Trace { times: mine.concat(), from }
+        }
+    }
+}
