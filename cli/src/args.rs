@@ -158,7 +158,7 @@ pub struct Export {
     pub input: Input,
 
     /// Whose configuration to write
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "FRAMEWORK")]
     pub to: Framework,
 
     /// Where it goes, instead of standard output

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::Reading;
 use crate::output::Screen;
 use crate::page::{Page, count, percent, significant};
-use crate::{application, input};
+use crate::{input, models};
 
 /// What follows from the file.
 #[derive(Serialize)]
@@ -20,7 +20,7 @@ pub struct Facts {
 }
 
 pub fn derive(resolved: &Resolved, file: &Path, reading: &Reading) -> Facts {
-    let derived = continuum::derive(resolved, reading.semantics(), &application::numbers());
+    let derived = continuum::derive(resolved, reading.semantics(), &models::application());
     let not_predictable = match input::as_scenario(resolved, file, reading) {
         Err(crate::failure::Failure::Bad(found)) => found.into_iter().map(|issue| issue.message).collect(),
         _ => Vec::new(),

@@ -26,6 +26,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same with what was found before it.
+    pub fn after(self, warnings: &[Issue]) -> Self {
+        match self {
+            Failure::Bad(found) => Failure::Bad([warnings, &found].concat()),
+            other => other,
+        }
+    }
+
     /// Says it on standard error.
     pub fn tell(&self) {
         let lines = match self {

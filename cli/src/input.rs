@@ -4,13 +4,12 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use offing_core::Presets;
 use offing_scenarios::continuum::{self, Resolved};
 use offing_scenarios::{Issue, Loaded, load};
 
-use crate::application;
 use crate::args::{Input, Reading};
 use crate::failure::Failure;
+use crate::models;
 use crate::output::note;
 
 /// The readers refuse anything near this size; more is not even read.
@@ -24,12 +23,13 @@ pub fn scenario(input: &Input) -> Result<Loaded, Failure> {
     let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
     let (text, mut warnings) = if is_continuum(file) {
         let (resolved, warnings) = continuum(file, reading)?;
-        (as_scenario(&resolved, file, reading)?, warnings)
+        (as_scenario(&resolved, file, reading).map_err(|failure| failure.after(&warnings))?, warnings)
     } else {
         mind_continuum_only(reading);
         (read(file)?, Vec::new())
     };
-    let mut loaded = load(&text, &name, &files, &presets(), assignments).map_err(Failure::Bad)?;
+    let loaded = load(&text, &name, &files, &models::presets(), assignments).map_err(Failure::Bad);
+    let mut loaded = loaded.map_err(|failure| failure.after(&warnings))?;
     warnings.append(&mut loaded.warnings);
     loaded.warnings = warnings;
     Ok(loaded)
@@ -55,13 +55,7 @@ pub fn continuum(file: &Path, reading: &Reading) -> Result<(Resolved, Vec<Issue>
 /// The scenario that a Continuum configuration describes.
 pub fn as_scenario(resolved: &Resolved, file: &Path, reading: &Reading) -> Result<String, Failure> {
     let stem = file.file_stem().map_or("continuum".into(), |stem| stem.to_string_lossy());
-    continuum::to_scenario(resolved, reading.semantics(), &application::numbers(), &stem)
-        .map_err(Failure::Bad)
-}
-
-/// The link presets that scenarios may name.
-fn presets() -> Presets {
-    Presets::new()
+    continuum::to_scenario(resolved, reading.semantics(), &models::application(), &stem).map_err(Failure::Bad)
 }
 
 fn mind_continuum_only(reading: &Reading) {

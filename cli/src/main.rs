@@ -1,9 +1,9 @@
 //! The `offing` command: reads, calls one crate, writes, exits.
 
-mod application;
 mod args;
 mod failure;
 mod input;
+mod models;
 mod output;
 mod page;
 

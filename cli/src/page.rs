@@ -129,10 +129,10 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// Lines of at most `width` characters, broken between words.
+/// Lines of at most `width` characters, broken between words; a per cent sign stays with its number.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split(' ') {
+    for word in text.replace(" %", GLUED).split(' ') {
         let line = lines.last_mut().expect("there is one from the start");
         let room = width.saturating_sub(line.chars().count());
         if line.is_empty() {
@@ -143,5 +143,46 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
             lines.push(word.into());
         }
     }
-    lines
+    lines.iter().map(|line| line.replace(GLUED, " %")).collect()
+}
+
+/// A per cent sign with the space before it, as one word.
+const GLUED: &str = "\u{a0}%";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_never_before_a_per_cent_sign() {
+        assert_eq!(wrap("edge 12.5 % and more", 10), ["edge", "12.5 % and", "more"]);
+        assert_eq!(wrap("unbreakable word", 5), ["unbreakable", "word"]);
+    }
+
+    #[test]
+    fn four_digits_matter() {
+        assert_eq!(significant(0.0), "0");
+        assert_eq!(significant(20.0), "20");
+        assert_eq!(significant(19.9966), "20");
+        assert_eq!(significant(0.000_123_456), "0.0001235");
+        assert_eq!(significant(123_456.7), "123457");
+        assert_eq!(significant(-2.5), "-2.5");
+    }
+
+    #[test]
+    fn colour_is_added_only_where_it_is_welcome_and_takes_no_words_away() {
+        let page = |colour| {
+            let mut page = Page::new(Screen { width: 40, colour });
+            page.marked(Style::Alarm, "overload:", "it fills up");
+            page.fact("load", "200.0 %");
+            page.into_text()
+        };
+        assert_eq!(page(false), "overload: it fills up\nload         200.0 %\n");
+        let coloured = page(true);
+        assert!(coloured.contains("\x1b[31moverload:\x1b[0m it fills up"), "{coloured}");
+        assert_eq!(
+            coloured.replace("\x1b[31m", "").replace("\x1b[1m", "").replace("\x1b[0m", ""),
+            page(false)
+        );
+    }
 }

@@ -1,14 +1,16 @@
 //! What is told about a scenario: the deployment it describes and what follows from it.
 
 use offing_core::{
-    App, Arrivals, Deployment, Direction, Distribution, Link, Rate, Scope, Sharing, Tier, units,
+    App, Arrivals, Deployment, Direction, Distribution, Link, Rate, Scope, Sharing, Stage, Tier, units,
 };
+use offing_models::{loads, memory};
 use offing_scenarios::{Scenario, infeasible};
 use offing_sim::stations_apply;
 use serde::Serialize;
 
+use crate::models;
 use crate::output::Screen;
-use crate::page::{Page, Style, count, significant};
+use crate::page::{Page, Style, count, percent, significant};
 use crate::table::placement;
 
 /// What follows from the keys of a scenario. Links stand in the direction of requests.
@@ -25,11 +27,24 @@ pub struct Facts {
     endpoints_per_target: f64,
     rate_rps: f64,
     requests_expected: f64,
+    load: f64,
+    /// Demand over capacity of everything that a request passes.
+    loads: Loads,
+    stable: bool,
+    bottleneck: &'static str,
     memory_needed_bytes: u64,
     memory_available_bytes: Option<u64>,
     links: Vec<LinkFacts>,
     feasible: bool,
     infeasible: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Loads {
+    endpoint: f64,
+    uplink: f64,
+    target: f64,
+    downlink: f64,
 }
 
 #[derive(Serialize)]
@@ -59,6 +74,9 @@ pub fn derive(deployment: &Deployment) -> Facts {
     let (endpoints, targets) = (deployment.endpoints(), deployment.targets());
     let rate_rps = app.rate_hz * f64::from(endpoints.nodes);
     let reasons = infeasible(deployment);
+    let loads = loads(deployment, &models::parameters().transport());
+    let (bottleneck, _) = loads.bottleneck();
+    let (stable, offing_models::Loads { endpoint, uplink, target, downlink }) = (loads.is_stable(), loads);
     Facts {
         deployment: deployment.id(),
         engine: if stations_apply(deployment) { "stations" } else { "events" },
@@ -71,7 +89,11 @@ pub fn derive(deployment: &Deployment) -> Facts {
         endpoints_per_target: f64::from(endpoints.nodes) / f64::from(targets.nodes),
         rate_rps,
         requests_expected: rate_rps * (deployment.duration - deployment.warm_up).as_secs_f64(),
-        memory_needed_bytes: u64::from(placement.workers).saturating_mul(app.memory_bytes),
+        load: target,
+        loads: Loads { endpoint, uplink, target, downlink },
+        stable,
+        bottleneck: bottleneck.name(),
+        memory_needed_bytes: memory::needed_bytes(deployment),
         memory_available_bytes: targets.memory_bytes,
         links: deployment.links.iter().map(|link| link_facts(deployment, link)).collect(),
         feasible: reasons.is_empty(),
@@ -158,11 +180,15 @@ fn app(page: &mut Page, app: &App) {
     page.fact("frame", &distribution(&app.frame, units::write_bytes));
     page.fact("prepare", &distribution(&app.prepare, units::write_seconds));
     let is_pipeline = app.stages.len() > 1;
-    for stage in &app.stages {
-        let name = if is_pipeline { format!("`{}`, ", stage.name) } else { String::new() };
-        let work = distribution(&stage.work, units::write_seconds);
-        let output = distribution(&stage.output, units::write_bytes);
-        page.fact("process", &format!("{name}{work}; hands on {output}"));
+    for Stage { name, work, output } in &app.stages {
+        let (work, output) =
+            (distribution(work, units::write_seconds), distribution(output, units::write_bytes));
+        if is_pipeline {
+            page.fact("stage", &format!("{name}: {work}; hands on {output}"));
+        } else {
+            page.fact("process", &work);
+            page.fact("result", &output);
+        }
     }
     if let Some(deadline) = app.deadline {
         page.fact("deadline", &units::write_span(deadline));
@@ -279,6 +305,20 @@ fn derived(page: &mut Page, deployment: &Deployment, facts: &Facts) {
     page.fact("workers", &format!("{} per target node{total}", facts.workers_per_node));
     if facts.is_offloaded {
         page.fact("endpoints", &format!("{} per target node", significant(facts.endpoints_per_target)));
+    }
+    page.fact("load", &percent(facts.load));
+    if facts.is_offloaded {
+        let Loads { endpoint, uplink, target, downlink } = facts.loads;
+        let each = [("endpoint", endpoint), ("uplink", uplink), ("target", target), ("downlink", downlink)];
+        page.fact("loads", &each.map(|(name, load)| format!("{name} {}", percent(load))).join(", "));
+    }
+    page.fact("bottleneck", facts.bottleneck);
+    if !facts.stable {
+        page.marked(
+            Style::Alarm,
+            "overload:",
+            "more is asked for than can be done, and a queue without a limit grows",
+        );
     }
     let memory = deployment.app.memory_bytes;
     if memory > 0 {

@@ -1,14 +1,13 @@
 //! `offing simulate`: predicts one deployment.
 
 use offing_core::{Deployment, Engine, Request, Run, Summary};
-use offing_models::ModelSet;
 use offing_scenarios::{Loaded, infeasible};
 use offing_sim::{Options, refusal, simulate_with};
 
 use crate::args::{self, Simulate};
 use crate::failure::Failure;
 use crate::output::{Output, Screen, issues, note, print, print_json};
-use crate::{input, row, table, trace};
+use crate::{input, models, row, table, trace};
 
 pub fn run(args: &Simulate) -> Result<(), Failure> {
     let Loaded { scenario, warnings } = input::scenario(&args.input)?;
@@ -83,7 +82,7 @@ fn predict(
         engine: (engine == args::Engine::Events).then_some(Engine::Events),
         observer: gather.as_mut().map(|gather| gather as &mut dyn FnMut(Request)),
     };
-    let run = simulate_with(deployment, &ModelSet::default(), seed, options);
+    let run = simulate_with(deployment, &models::parameters(), seed, options);
     if engine == args::Engine::Stations && run.engine != Engine::Stations {
         return Err(Failure::Refused {
             message: "the station engine cannot run this deployment".into(),

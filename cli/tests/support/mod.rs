@@ -50,7 +50,8 @@ pub fn offing_in(args: &[&str], environment: &[(&str, &str)]) -> Outcome {
 /// Compares what a command line does with `golden/NAME.txt`. With `OFFING_BLESS=1` the file is written instead.
 pub fn golden(name: &str, args: &[&str]) {
     let Outcome { code, stdout, stderr } = offing(args);
-    let shown = format!("$ offing {}\n{stdout}[standard error]\n{stderr}[exit code {code}]\n", args.join(" "));
+    let shown =
+        format!("$ offing {}\n{stdout}[standard error]\n{stderr}[exit code {code}]\n", args.join(" "));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("txt");
     if std::env::var_os("OFFING_BLESS").is_some() {
         fs::write(&path, shown).expect("the folder is writable");

@@ -1,6 +1,19 @@
-//! The numbers of Continuum's application, image_classification, which no `.cfg` has.
+//! What is taken from the models: the parameters, the link presets, and the numbers of Continuum's application,
+//! image_classification, which no `.cfg` has.
 
+use offing_core::Presets;
+use offing_models::ModelSet;
 use offing_scenarios::continuum::AppNumbers;
+
+/// The parameters of all models.
+pub fn parameters() -> ModelSet {
+    ModelSet::default()
+}
+
+/// The link presets that scenarios may name.
+pub fn presets() -> Presets {
+    Presets::new()
+}
 
 /// Sizes of the first 60 validation images of ILSVRC2012, which Continuum's endpoints send in turn [byte]
 /// (docs/continuum.md, "Image sizes").
@@ -16,7 +29,7 @@ const HEADER: u32 = 35;
 
 /// Continuum's published run with processing at the endpoint takes 263.21 ms of wall time per image under a
 /// quota of 0.5, so 132 ms of CPU time.
-pub fn numbers() -> AppNumbers {
+pub fn application() -> AppNumbers {
     let sizes: Vec<String> = IMAGES.iter().map(|image| format!("\"{} B\"", image + HEADER)).collect();
     let total: u32 = IMAGES.iter().map(|image| image + HEADER).sum();
     AppNumbers {
