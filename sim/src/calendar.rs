@@ -45,6 +45,8 @@ pub(crate) struct Calendar {
     singles: [u64; SINGLES],
     /// Group `g` holds the winners of the groups `4g + 1` to `4g + 4`; groups without such hold slots.
     groups: Vec<Group>,
+    /// How many groups do not hold slots.
+    inner: usize,
     /// The winner of all groups when nothing was stale.
     winner: u64,
     /// The group of slots that has changed since, if any.
@@ -91,13 +93,16 @@ impl Calendar {
             positions += counts[set[0]] * width;
         }
         let leaves = positions.div_ceil(4).max(1);
-        let inner = (leaves - 1).div_ceil(3);
+        // All slots lie equally deep: a path of varying length is predicted wrongly.
+        let depth = usize::BITS - (leaves - 1).leading_zeros();
+        let inner = ((1 << (2 * depth.div_ceil(2))) - 1) / 3;
         rows.iter_mut().filter(|row| !row.is_single).for_each(|row| row.first += 4 * inner);
         Calendar {
             rows,
             number_bits: usize::BITS - (largest - 1).leading_zeros(),
             singles: [NEVER; SINGLES],
             groups: vec![Group([NEVER; 4]); inner + leaves],
+            inner,
             winner: NEVER,
             stale: FRESH,
             base: 0,
@@ -207,7 +212,7 @@ impl Calendar {
         let (last, bits) = (self.last_key(), self.order_bits());
         let mask = !(u64::MAX << bits);
         let beyond = std::mem::take(&mut self.beyond);
-        let inner = (self.groups.len() - 1).div_ceil(4);
+        let inner = self.inner;
         let slots = self.groups[inner..].iter_mut().flat_map(|group| &mut group.0).chain(&mut self.singles);
         let mut slots: Vec<&mut u64> = slots.filter(|key| **key != NEVER).collect();
         debug_assert!(slots.iter().all(|key| **key >= last), "nothing else is to come");

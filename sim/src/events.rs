@@ -17,6 +17,7 @@ use offing_models::{Budget, Shared};
 use crate::calendar::{Calendar, NEVER};
 use crate::network::{Hop, NO_NODE, Network, Way};
 use crate::node::{Admission, Node};
+use crate::streams::Purpose;
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 
 /// What can happen, in the order in which simultaneous events happen. Each is a kind of slots of the calendar.
@@ -43,17 +44,26 @@ enum Event {
     Received,
 }
 
-const EVENTS: [Event; 9] = [
-    Event::Prepared,
-    Event::Emitted,
-    Event::Sent,
-    Event::EntersUplink,
-    Event::Processed,
-    Event::Arrived,
-    Event::Returned,
-    Event::EntersDownlink,
-    Event::Received,
-];
+const EVENTS: usize = 9;
+
+impl Event {
+    /// The event of a kind of slots.
+    #[inline(always)]
+    fn of(kind: usize) -> Self {
+        match kind {
+            0 => Event::Prepared,
+            1 => Event::Emitted,
+            2 => Event::Sent,
+            3 => Event::EntersUplink,
+            4 => Event::Processed,
+            5 => Event::Arrived,
+            6 => Event::Returned,
+            7 => Event::EntersDownlink,
+            8 => Event::Received,
+            _ => unreachable!("the calendar has {EVENTS} kinds"),
+        }
+    }
+}
 
 /// No request.
 const NONE: u32 = u32::MAX;
@@ -113,9 +123,13 @@ struct Endpoint {
     queue: Queue,
     /// When the request at the head began.
     began: u64,
+    under_way: u32,
+    /// Word that places it within its first period.
+    phase: u32,
+    /// Words of its next emissions, by the last bits of their indices.
+    words: [u32; 4],
     budget: Budget,
     quota_phase: u64,
-    under_way: u32,
 }
 
 /// Requests that are due at known instants, earliest first, ties by source and then as they came.
@@ -281,7 +295,7 @@ pub(crate) fn run(network: &Network, observer: Observer<'_>) -> (Tally, u64) {
         assert!(last <= now, "time moved back");
         last = now;
         events += 1;
-        world.happen(now, EVENTS[kind], number);
+        world.happen(now, Event::of(kind), number);
     }
 }
 
@@ -291,7 +305,7 @@ impl<'n, 'o> World<'n, 'o> {
         let (endpoints, nodes) = (n.endpoints as usize, n.nodes as usize);
         let up_stations = n.up.as_ref().map_or(0, |hop| n.up_stations(hop.scope));
         let down_stations = n.down.as_ref().map_or(0, |hop| n.down_stations(hop.scope));
-        let counts = [endpoints, endpoints, up_stations, 1, nodes, 1, down_stations, 1, 1];
+        let counts: [usize; EVENTS] = [endpoints, endpoints, up_stations, 1, nodes, 1, down_stations, 1, 1];
         let is_constant = |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| !hop.delay.is_random());
         let mut world = World {
             network,
@@ -304,9 +318,11 @@ impl<'n, 'o> World<'n, 'o> {
                     emitted: 0,
                     queue: EMPTY,
                     began: 0,
+                    under_way: 0,
+                    phase: n.phase(e),
+                    words: [0; 4],
                     budget: Budget::default(),
                     quota_phase: n.quota_phase(e, false),
-                    under_way: 0,
                 })
                 .collect(),
             nodes: (0..n.nodes).map(|i| Node::new(&n.node, n.quota_phase(i, n.offloaded))).collect(),
@@ -370,8 +386,17 @@ impl<'n, 'o> World<'n, 'o> {
     /// Plans the next emission of an endpoint, not before `now`.
     #[inline(always)]
     fn plan_emission(&mut self, number: u32, now: u64) {
-        let endpoint = &self.endpoints[number as usize];
-        let next = self.network.emitted(number, endpoint.index, endpoint.emitted).map(|at| at.max(now));
+        let endpoint = &mut self.endpoints[number as usize];
+        let index = endpoint.index;
+        let word = || {
+            // A block serves four emissions; the first of them in turn is not always number 0 of the block.
+            if index.is_multiple_of(4) || index == 1 {
+                endpoint.words = self.network.streams.block(Purpose::Emission as u32, number, index / 4);
+            }
+            endpoint.words[index as usize % 4]
+        };
+        let next = self.network.emitted_by(number, index, endpoint.emitted, || endpoint.phase, word);
+        let next = next.map(|at| at.max(now));
         let next = next.filter(|&at| at < self.network.until);
         self.calendar.set(Event::Emitted as usize, number as usize, next.unwrap_or(NEVER));
     }

@@ -214,8 +214,19 @@ impl Node {
 /// A plain worker begins a request that is done at `done`.
 #[inline(always)]
 fn begin(running: &mut Vec<(u64, u32)>, done: u64, id: u32) {
-    let later = running.iter().take_while(|other| other.0 > done).count();
-    running.insert(later, (done, id));
+    if running.len() > 16 {
+        let later = running.partition_point(|other| other.0 > done);
+        return running.insert(later, (done, id));
+    }
+    // Every place is looked at, since where the search ends cannot be predicted.
+    let mut carried = (done, id);
+    for place in running.iter_mut() {
+        let stays = place.0 > carried.0;
+        let (first, second) = (*place, carried);
+        *place = if stays { first } else { second };
+        carried = if stays { second } else { first };
+    }
+    running.push(carried);
 }
 
 #[cfg(test)]
