@@ -252,17 +252,28 @@ impl Network {
     /// first). Nothing if it emits no more.
     #[inline(always)]
     pub(crate) fn emitted(&self, endpoint: u32, index: u64, previous: u64) -> Option<u64> {
+        let phase = || self.phase(endpoint);
+        self.emitted_by(endpoint, index, previous, phase, || self.streams.emission(endpoint, index))
+    }
+
+    /// The same for those who keep an endpoint's phase and the word of its emission.
+    #[inline(always)]
+    pub(crate) fn emitted_by(
+        &self,
+        endpoint: u32,
+        index: u64,
+        previous: u64,
+        phase: impl FnOnce() -> u32,
+        word: impl FnOnce() -> u32,
+    ) -> Option<u64> {
         match &self.emission {
             Emission::Periodic { period, jitter } => {
-                let nominal = self.nominal(endpoint, index, *period);
+                let nominal = nominal(phase(), index, *period);
                 let Some(table) = jitter else { return Some(nominal) };
-                let deviate = table.deviate(self.streams.emission(endpoint, index));
-                Some(nominal.saturating_add_signed(deviate).max(previous))
+                Some(nominal.saturating_add_signed(table.deviate(word())).max(previous))
             }
-            Emission::Renewal { first, .. } if index == 0 => {
-                Some(first.sample(self.streams.block(Purpose::Phase as u32, endpoint, 0)[0]))
-            }
-            Emission::Renewal { gap, .. } => Some(previous + gap.sample(self.streams.emission(endpoint, index))),
+            Emission::Renewal { first, .. } if index == 0 => Some(first.sample(phase())),
+            Emission::Renewal { gap, .. } => Some(previous + gap.sample(word())),
             Emission::Trace { times, from } => {
                 let e = endpoint as usize;
                 let mine = if from.is_empty() { &times[..] } else { &times[from[e]..from[e + 1]] };
@@ -271,12 +282,10 @@ impl Network {
         }
     }
 
-    /// The instant of a periodic emission before jitter.
+    /// The word that places an endpoint within its first period.
     #[inline(always)]
-    pub(crate) fn nominal(&self, endpoint: u32, index: u64, period: u64) -> u64 {
-        let word = self.streams.block(Purpose::Phase as u32, endpoint, 0)[0];
-        let phase = (u128::from(period) * u128::from(word)) >> (32 + PERIOD_BITS);
-        phase as u64 + periods(index, period)
+    pub(crate) fn phase(&self, endpoint: u32) -> u32 {
+        self.streams.block(Purpose::Phase as u32, endpoint, 0)[0]
     }
 
     /// The node of a request; nothing if that is decided on arrival.
@@ -398,6 +407,13 @@ pub(crate) const PERIOD_BITS: u32 = 16;
 #[inline(always)]
 pub(crate) fn periods(count: u64, period: u64) -> u64 {
     ((u128::from(count) * u128::from(period)) >> PERIOD_BITS) as u64
+}
+
+/// The instant of a periodic emission before jitter.
+#[inline(always)]
+fn nominal(phase: u32, index: u64, period: u64) -> u64 {
+    let phase = (u128::from(period) * u128::from(phase)) >> (32 + PERIOD_BITS);
+    phase as u64 + periods(index, period)
 }
 
 fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
