@@ -8,8 +8,8 @@
 //! completion at a station comes before an entry; then by the number of the endpoint or node; then first come
 //! first served. This order is part of the format: changing it changes results.
 
-use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use offing_core::{Scope, Sharing};
 use offing_models::{Budget, Shared};
@@ -17,8 +17,8 @@ use offing_models::{Budget, Shared};
 use crate::calendar::{Calendar, NEVER};
 use crate::network::{Hop, NO_NODE, Network, Way, Wires};
 use crate::node::{Admission, Node};
-use crate::streams::Purpose;
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
+use crate::streams::Purpose;
 
 /// What can happen, in the order in which simultaneous events happen. Each is a kind of slots of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,10 @@ impl Line {
     fn push(&mut self, time: u64, source: u32, id: u32) -> u64 {
         match self {
             Line::Constant(due) => {
-                debug_assert!(due.back().is_none_or(|last| last.0 <= time), "a constant delay keeps the order");
+                debug_assert!(
+                    due.back().is_none_or(|last| last.0 <= time),
+                    "a constant delay keeps the order"
+                );
                 // Almost always the end; a preparation without work may come out of turn.
                 let mut place = due.len();
                 while place > 0 && (due[place - 1].0, due[place - 1].1) > (time, source) {
@@ -308,7 +311,8 @@ impl<'n, 'o> World<'n, 'o> {
         let up_stations = n.up.as_ref().map_or(0, |hop| n.up_stations(hop.scope));
         let down_stations = n.down.as_ref().map_or(0, |hop| n.down_stations(hop.scope));
         let counts: [usize; EVENTS] = [endpoints, endpoints, up_stations, 1, nodes, 1, down_stations, 1, 1];
-        let is_constant = |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| hop.delay.is_constant().is_some());
+        let is_constant =
+            |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| hop.delay.is_constant().is_some());
         let mut world = World {
             network,
             calendar: Calendar::new(&counts),

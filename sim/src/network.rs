@@ -19,7 +19,9 @@ const SLOWEST_HZ: f64 = 1e-5;
 pub fn refusal(deployment: &Deployment) -> Option<String> {
     if deployment.app.rate_hz < SLOWEST_HZ {
         let rate = deployment.app.rate_hz;
-        return Some(format!("a rate of {rate} /s is below the limit of {SLOWEST_HZ} /s (one request in 28 h)"));
+        return Some(format!(
+            "a rate of {rate} /s is below the limit of {SLOWEST_HZ} /s (one request in 28 h)"
+        ));
     }
     let endpoints = u64::from(deployment.endpoints().nodes);
     let nodes = u64::from(deployment.targets().nodes);
@@ -342,9 +344,7 @@ impl Network {
     pub(crate) fn up_stations(&self, scope: Scope) -> usize {
         match scope {
             Scope::Tier => 1,
-            Scope::Pair if self.pairs_up() => {
-                self.endpoints as usize * self.nodes as usize
-            }
+            Scope::Pair if self.pairs_up() => self.endpoints as usize * self.nodes as usize,
             _ => self.endpoints as usize,
         }
     }
@@ -426,12 +426,10 @@ fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
         Arrivals::Poisson => {
             Emission::Renewal { first: Sampler::poisson_gap(rate_hz), gap: Sampler::poisson_gap(rate_hz) }
         }
-        Arrivals::Bursts { on, off } => {
-            Emission::Renewal {
-                first: Sampler::burst_first_gap(rate_hz, *on, *off),
-                gap: Sampler::burst_gap(rate_hz, *on, *off),
-            }
-        }
+        Arrivals::Bursts { on, off } => Emission::Renewal {
+            first: Sampler::burst_first_gap(rate_hz, *on, *off),
+            gap: Sampler::burst_gap(rate_hz, *on, *off),
+        },
         Arrivals::Trace { arrivals, .. } if arrivals.iter().all(|a| a.endpoint.is_none()) => {
             Emission::Trace { times: arrivals.iter().map(|a| a.at.as_nanos()).collect(), from: Vec::new() }
         }
@@ -440,7 +438,10 @@ fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
             for arrival in arrivals.iter() {
                 match arrival.endpoint {
                     // A deployment may have fewer endpoints than the recording.
-                    Some(e) => mine.get_mut(e as usize).into_iter().for_each(|times| times.push(arrival.at.as_nanos())),
+                    Some(e) => mine
+                        .get_mut(e as usize)
+                        .into_iter()
+                        .for_each(|times| times.push(arrival.at.as_nanos())),
                     None => mine.iter_mut().for_each(|times| times.push(arrival.at.as_nanos())),
                 }
             }

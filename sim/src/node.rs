@@ -112,7 +112,13 @@ impl Node {
 
     /// Request `id` with `work` [CPU ns] arrives; `started` hears which requests begin service now.
     #[inline(always)]
-    pub(crate) fn arrive(&mut self, now: u64, id: u32, work: u64, started: &mut (impl FnMut(u32) + ?Sized)) -> Admission {
+    pub(crate) fn arrive(
+        &mut self,
+        now: u64,
+        id: u32,
+        work: u64,
+        started: &mut (impl FnMut(u32) + ?Sized),
+    ) -> Admission {
         if let Processors::Plain { idle, running } = &mut self.processors
             && *idle > 0
         {
@@ -190,7 +196,7 @@ impl Node {
                 // Whoever waits here finds all workers busy.
                 Processors::Plain { .. } => return,
                 Processors::Own { idle, running } => {
-                    if !idle.front().is_some_and(|worker| worker.available <= now) {
+                    if idle.front().is_none_or(|worker| worker.available > now) {
                         return;
                     }
                     let Idle { mut budget, .. } = idle.pop_front().expect("there is a first");
@@ -256,7 +262,9 @@ mod tests {
                 (_, Some(now)) => {
                     let (id, &(_, work)) = arrivals.next().expect("there is one");
                     let mut begun = Vec::new();
-                    if let Admission::Dropped(id) = node.arrive(now, id as u32, work, &mut |id| begun.push(id)) {
+                    if let Admission::Dropped(id) =
+                        node.arrive(now, id as u32, work, &mut |id| begun.push(id))
+                    {
                         dropped.push(id);
                     }
                     begun.into_iter().for_each(|id| starts[id as usize] = now);
