@@ -90,6 +90,12 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// CPU time that lies within the observed span [ns].
+    #[inline(always)]
+    pub(crate) fn add_busy(&mut self, whose: Use, work: u64) {
+        self.busy[whose as usize] += u128::from(work);
+    }
+
     /// A request has come back.
     #[inline(always)]
     pub(crate) fn completed(&mut self, p: &Passage) {
