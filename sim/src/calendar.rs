@@ -135,7 +135,10 @@ impl Calendar {
     #[inline(always)]
     pub(crate) fn first(&mut self) -> (u64, usize, usize) {
         self.replay();
-        let key = self.singles.iter().fold(self.winner, |first, &key| first.min(key));
+        // In pairs and before the winner, which is known last.
+        let [a, b, c, d, e, f, g, h] = self.singles;
+        let singles = a.min(b).min(c.min(d)).min(e.min(f).min(g.min(h)));
+        let key = self.winner.min(singles);
         if key < self.last_key() {
             let number = key as usize & ((1 << self.number_bits) - 1);
             let kind = (key >> self.number_bits) as usize % (1 << KIND_BITS);

@@ -15,7 +15,7 @@ use offing_core::{Scope, Sharing};
 use offing_models::{Budget, Shared};
 
 use crate::calendar::{Calendar, NEVER};
-use crate::network::{Hop, NO_NODE, Network, Way};
+use crate::network::{Draw, Hop, NO_NODE, Network, Way};
 use crate::node::{Admission, Node};
 use crate::streams::Purpose;
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
@@ -128,6 +128,8 @@ struct Endpoint {
     phase: u32,
     /// Words of its next emissions, by the last bits of their indices.
     words: [u32; 4],
+    /// What its next request brings along, drawn when the emission is planned: later, all else would wait.
+    draw: Draw,
     budget: Budget,
     quota_phase: u64,
 }
@@ -321,6 +323,7 @@ impl<'n, 'o> World<'n, 'o> {
                     under_way: 0,
                     phase: n.phase(e),
                     words: [0; 4],
+                    draw: Draw::default(),
                     budget: Budget::default(),
                     quota_phase: n.quota_phase(e, false),
                 })
@@ -399,25 +402,22 @@ impl<'n, 'o> World<'n, 'o> {
         let next = next.map(|at| at.max(now));
         let next = next.filter(|&at| at < self.network.until);
         self.calendar.set(Event::Emitted as usize, number as usize, next.unwrap_or(NEVER));
+        if next.is_some() {
+            endpoint.draw = self.network.draw(number, index);
+        }
     }
 
     #[inline(always)]
     fn emitted(&mut self, now: u64, number: usize) {
         let network = self.network;
         let endpoint = &mut self.endpoints[number];
-        let index = endpoint.index;
+        let (index, draw) = (endpoint.index, endpoint.draw);
         endpoint.index += 1;
         endpoint.emitted = now;
         endpoint.under_way += 1;
-        if network.outstanding.is_some_and(|limit| endpoint.under_way >= limit) {
-            // Closed loop: the endpoint plans its next emission when a reply is here.
-            self.calendar.set(Event::Emitted as usize, number, NEVER);
-        } else {
-            self.plan_emission(number as u32, now);
-        }
+        let is_held = network.outstanding.is_some_and(|limit| endpoint.under_way >= limit);
         self.recorder.offered(now);
 
-        let draw = network.draw(number as u32, index);
         let node = network.route(number as u32, index);
         let flight = Flight {
             passage: Passage {
@@ -448,6 +448,12 @@ impl<'n, 'o> World<'n, 'o> {
             self.send_off(now, id);
         } else if self.endpoints[number].queue.push(&mut self.flights, id) {
             self.begin_preparation(now, number);
+        }
+        if is_held {
+            // Closed loop: the endpoint plans its next emission when a reply is here.
+            self.calendar.set(Event::Emitted as usize, number, NEVER);
+        } else {
+            self.plan_emission(number as u32, now);
         }
     }
 

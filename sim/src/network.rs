@@ -71,7 +71,7 @@ impl Sum {
 }
 
 /// What a request brings along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draw {
     /// Work at the endpoint [CPU ns].
     pub prepare: u64,
