@@ -39,7 +39,8 @@ struct Row {
 #[repr(align(32))]
 struct Group([u64; 4]);
 
-pub(crate) struct Calendar {
+/// The event list. See the head of the module.
+pub struct Calendar {
     rows: [Row; 1 << KIND_BITS],
     number_bits: u32,
     singles: [u64; SINGLES],
@@ -60,7 +61,7 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     /// Kind `k` has `counts[k]` slots, all without an event.
-    pub(crate) fn new(counts: &[usize]) -> Self {
+    pub fn new(counts: &[usize]) -> Self {
         assert!(counts.len() < 1 << KIND_BITS, "the kinds have numbers");
         let largest = counts.iter().copied().max().unwrap_or(0).max(1);
         let mut rows = [Row::default(); 1 << KIND_BITS];
@@ -112,7 +113,7 @@ impl Calendar {
 
     /// Moves the event of slot `number` of a kind. No slot moves before the event that came first last.
     #[inline(always)]
-    pub(crate) fn set(&mut self, kind: usize, number: usize, time: u64) {
+    pub fn set(&mut self, kind: usize, number: usize, time: u64) {
         let order = (kind as u64) << self.number_bits | number as u64;
         let key = self.key(order, time);
         let row = self.rows[kind];
@@ -131,9 +132,9 @@ impl Calendar {
         }
     }
 
-    /// The earliest instant, and kind and number of its slot; [`NEVER`] if no slot has an event.
+    /// The earliest instant, and kind and number of its slot; `u64::MAX` if no slot has an event.
     #[inline(always)]
-    pub(crate) fn first(&mut self) -> (u64, usize, usize) {
+    pub fn first(&mut self) -> (u64, usize, usize) {
         self.replay();
         // In pairs and before the winner, which is known last.
         let [a, b, c, d, e, f, g, h] = self.singles;
