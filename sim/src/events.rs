@@ -70,6 +70,7 @@ const NONE: u32 = u32::MAX;
 
 /// A request under way.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 struct Flight {
     passage: Passage,
     /// CPU time at the endpoint and at the target [ns].
@@ -116,6 +117,7 @@ impl Queue {
 
 /// An endpoint: what it emits next, and the queue for its processor (its head is in service).
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Endpoint {
     index: u64,
     /// When the last request was emitted.
