@@ -8,8 +8,8 @@
 //! completion at a station comes before an entry; then by the number of the endpoint or node; then first come
 //! first served. This order is part of the format: changing it changes results.
 
-use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use offing_core::{Scope, Sharing};
 use offing_models::{Budget, Shared};
@@ -17,8 +17,8 @@ use offing_models::{Budget, Shared};
 use crate::calendar::{Calendar, NEVER};
 use crate::network::{Draw, Hop, NO_NODE, Network, Way};
 use crate::node::{Admission, Node};
-use crate::streams::Purpose;
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
+use crate::streams::Purpose;
 
 /// What can happen, in the order in which simultaneous events happen. Each is a kind of slots of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +158,10 @@ impl Line {
     fn push(&mut self, time: u64, source: u32, id: u32) -> u64 {
         match self {
             Line::Constant(due) => {
-                debug_assert!(due.back().is_none_or(|last| last.0 <= time), "a constant delay keeps the order");
+                debug_assert!(
+                    due.back().is_none_or(|last| last.0 <= time),
+                    "a constant delay keeps the order"
+                );
                 // Almost always the end; a preparation without work may come out of turn.
                 let mut place = due.len();
                 while place > 0 && (due[place - 1].0, due[place - 1].1) > (time, source) {
@@ -394,7 +397,7 @@ impl<'n, 'o> World<'n, 'o> {
         let endpoint = &mut self.endpoints[number as usize];
         let index = endpoint.index;
         let word = || {
-            // A block serves four emissions; the first of them in turn is not always number 0 of the block.
+            // A block serves four emissions. The first gap of a renewal process takes no word of it.
             if index.is_multiple_of(4) || index == 1 {
                 endpoint.words = self.network.streams.block(Purpose::Emission as u32, number, index / 4);
             }

@@ -113,7 +113,13 @@ impl Node {
 
     /// Request `id` with `work` [CPU ns] arrives; `started` hears which requests begin service now.
     #[inline(always)]
-    pub(crate) fn arrive(&mut self, now: u64, id: u32, work: u64, started: &mut (impl FnMut(u32) + ?Sized)) -> Admission {
+    pub(crate) fn arrive(
+        &mut self,
+        now: u64,
+        id: u32,
+        work: u64,
+        started: &mut (impl FnMut(u32) + ?Sized),
+    ) -> Admission {
         if let Processors::Plain { idle, running } = &mut self.processors
             && *idle > 0
         {
@@ -256,7 +262,9 @@ mod tests {
                 (_, Some(now)) => {
                     let (id, &(_, work)) = arrivals.next().expect("there is one");
                     let mut begun = Vec::new();
-                    if let Admission::Dropped(id) = node.arrive(now, id as u32, work, &mut |id| begun.push(id)) {
+                    if let Admission::Dropped(id) =
+                        node.arrive(now, id as u32, work, &mut |id| begun.push(id))
+                    {
                         dropped.push(id);
                     }
                     begun.into_iter().for_each(|id| starts[id as usize] = now);

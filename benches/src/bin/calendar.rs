@@ -78,7 +78,8 @@ fn timed(run: impl FnOnce() -> u64) -> (f64, u64) {
 
 /// CPU time of the only thread.
 fn cpu_ns() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/schedstat").expect("Linux tells the CPU time of a process");
+    let text =
+        std::fs::read_to_string("/proc/self/schedstat").expect("Linux tells the CPU time of a process");
     text.split_whitespace().next().and_then(|ns| ns.parse().ok()).expect("the first field is nanoseconds")
 }
 
