@@ -39,11 +39,15 @@ struct Row {
 #[repr(align(32))]
 struct Group([u64; 4]);
 
-pub(crate) struct Calendar {
+/// The event list. See the head of the module.
+pub struct Calendar {
     rows: [Row; 1 << KIND_BITS],
     number_bits: u32,
+    /// The key of slot 0 for an instant that is too far away.
+    last: u64,
     singles: [u64; SINGLES],
-    /// Group `g` holds the winners of the groups `4g + 1` to `4g + 4`; groups without such hold slots.
+    /// Group `g` holds the winners of the groups `4g + 4` to `4g + 7`; groups without such hold slots. The
+    /// groups 1 to 3 are not used.
     groups: Vec<Group>,
     /// How many groups do not hold slots.
     inner: usize,
@@ -60,7 +64,7 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     /// Kind `k` has `counts[k]` slots, all without an event.
-    pub(crate) fn new(counts: &[usize]) -> Self {
+    pub fn new(counts: &[usize]) -> Self {
         assert!(counts.len() < 1 << KIND_BITS, "the kinds have numbers");
         let largest = counts.iter().copied().max().unwrap_or(0).max(1);
         let mut rows = [Row::default(); 1 << KIND_BITS];
@@ -95,11 +99,13 @@ impl Calendar {
         let leaves = positions.div_ceil(4).max(1);
         // All slots lie equally deep: a path of varying length is predicted wrongly.
         let depth = usize::BITS - (leaves - 1).leading_zeros();
-        let inner = ((1 << (2 * depth.div_ceil(2))) - 1) / 3;
+        let inner = ((4 << (2 * depth.div_ceil(2))) - 4) / 3;
         rows.iter_mut().filter(|row| !row.is_single).for_each(|row| row.first += 4 * inner);
+        let number_bits = usize::BITS - (largest - 1).leading_zeros();
         Calendar {
             rows,
-            number_bits: usize::BITS - (largest - 1).leading_zeros(),
+            number_bits,
+            last: u64::MAX << (number_bits + KIND_BITS),
             singles: [NEVER; SINGLES],
             groups: vec![Group([NEVER; 4]); inner + leaves],
             inner,
@@ -112,7 +118,7 @@ impl Calendar {
 
     /// Moves the event of slot `number` of a kind. No slot moves before the event that came first last.
     #[inline(always)]
-    pub(crate) fn set(&mut self, kind: usize, number: usize, time: u64) {
+    pub fn set(&mut self, kind: usize, number: usize, time: u64) {
         let order = (kind as u64) << self.number_bits | number as u64;
         let key = self.key(order, time);
         let row = self.rows[kind];
@@ -131,12 +137,15 @@ impl Calendar {
         }
     }
 
-    /// The earliest instant, and kind and number of its slot; [`NEVER`] if no slot has an event.
+    /// The earliest instant, and kind and number of its slot; `u64::MAX` if no slot has an event.
     #[inline(always)]
-    pub(crate) fn first(&mut self) -> (u64, usize, usize) {
+    pub fn first(&mut self) -> (u64, usize, usize) {
         self.replay();
-        let key = self.singles.iter().fold(self.winner, |first, &key| first.min(key));
-        if key < self.last_key() {
+        // In pairs and before the winner, which is known last.
+        let [a, b, c, d, e, f, g, h] = self.singles;
+        let singles = a.min(b).min(c.min(d)).min(e.min(f).min(g.min(h)));
+        let key = self.winner.min(singles);
+        if key < self.last {
             let number = key as usize & ((1 << self.number_bits) - 1);
             let kind = (key >> self.number_bits) as usize % (1 << KIND_BITS);
             (self.base + (key >> self.order_bits()), kind, number)
@@ -153,21 +162,15 @@ impl Calendar {
         self.number_bits + KIND_BITS
     }
 
-    /// The key of slot 0 for an instant that is too far away.
-    #[inline(always)]
-    fn last_key(&self) -> u64 {
-        u64::MAX << self.order_bits()
-    }
-
     #[inline(always)]
     fn key(&mut self, order: u64, time: u64) -> u64 {
         let bits = self.order_bits();
         let after = time - self.base;
-        let is_beyond = after >= u64::MAX >> bits;
+        let is_beyond = after >= self.last >> bits;
         if is_beyond & (time != NEVER) {
             self.note_beyond(order, time);
         }
-        let key = if is_beyond { self.last_key() } else { after << bits } | order;
+        let key = if is_beyond { self.last } else { after << bits } | order;
         if time == NEVER { NEVER } else { key }
     }
 
@@ -189,8 +192,8 @@ impl Calendar {
         let [a, b, c, d] = groups[g].0;
         let mut winner = a.min(b).min(c.min(d));
         while g > 0 {
-            let place = (g - 1) % 4;
-            g = (g - 1) / 4;
+            let place = g % 4;
+            g = g / 4 - 1;
             let keys = &mut groups[g].0;
             // Without the loser that it replaces, so that nothing waits for the store.
             let others = keys[place ^ 1].min(keys[place ^ 2]).min(keys[place ^ 3]);
@@ -209,7 +212,7 @@ impl Calendar {
     #[cold]
     #[inline(never)]
     fn move_base(&mut self) {
-        let (last, bits) = (self.last_key(), self.order_bits());
+        let (last, bits) = (self.last, self.order_bits());
         let mask = !(u64::MAX << bits);
         let beyond = std::mem::take(&mut self.beyond);
         let inner = self.inner;
@@ -221,16 +224,16 @@ impl Calendar {
         for key in &mut slots {
             let (order, time) = (**key & mask, instant(**key));
             let after = time - self.base;
-            **key = if after >= u64::MAX >> bits {
+            **key = if after >= last >> bits {
                 self.beyond.insert(order, time);
                 last | order
             } else {
                 after << bits | order
             };
         }
-        for g in (0..inner).rev() {
+        for g in (0..inner).rev().filter(|g| !(1..4).contains(g)) {
             for place in 0..4 {
-                let child = 4 * g + 1 + place;
+                let child = 4 * g + 4 + place;
                 self.groups[g].0[place] =
                     self.groups.get(child).map_or(NEVER, |group| group.0.into_iter().fold(NEVER, u64::min));
             }

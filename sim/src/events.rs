@@ -15,7 +15,7 @@ use offing_core::{Scope, Sharing};
 use offing_models::{Budget, Shared};
 
 use crate::calendar::{Calendar, NEVER};
-use crate::network::{Hop, NO_NODE, Network, Way, Wires};
+use crate::network::{Draw, Hop, NO_NODE, Network, Way, Wires};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 use crate::streams::Purpose;
@@ -70,6 +70,7 @@ const NONE: u32 = u32::MAX;
 
 /// A request under way.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 struct Flight {
     passage: Passage,
     /// CPU time at the endpoint and at the target [ns].
@@ -116,6 +117,7 @@ impl Queue {
 
 /// An endpoint: what it emits next, and the queue for its processor (its head is in service).
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Endpoint {
     index: u64,
     /// When the last request was emitted.
@@ -128,6 +130,8 @@ struct Endpoint {
     phase: u32,
     /// Words of its next emissions, by the last bits of their indices.
     words: [u32; 4],
+    /// What its next request brings along, drawn when the emission is planned: later, all else would wait.
+    draw: Draw,
     budget: Budget,
     quota_phase: u64,
 }
@@ -327,6 +331,7 @@ impl<'n, 'o> World<'n, 'o> {
                     under_way: 0,
                     phase: n.phase(e),
                     words: [0; 4],
+                    draw: Draw::default(),
                     budget: Budget::default(),
                     quota_phase: n.quota_phase(e, false),
                 })
@@ -395,7 +400,7 @@ impl<'n, 'o> World<'n, 'o> {
         let endpoint = &mut self.endpoints[number as usize];
         let index = endpoint.index;
         let word = || {
-            // A block serves four emissions; the first of them in turn is not always number 0 of the block.
+            // A block serves four emissions. The first gap of a renewal process takes no word of it.
             if index.is_multiple_of(4) || index == 1 {
                 endpoint.words = self.network.streams.block(Purpose::Emission as u32, number, index / 4);
             }
@@ -405,25 +410,22 @@ impl<'n, 'o> World<'n, 'o> {
         let next = next.map(|at| at.max(now));
         let next = next.filter(|&at| at < self.network.until);
         self.calendar.set(Event::Emitted as usize, number as usize, next.unwrap_or(NEVER));
+        if next.is_some() {
+            endpoint.draw = self.network.draw(number, index);
+        }
     }
 
     #[inline(always)]
     fn emitted(&mut self, now: u64, number: usize) {
         let network = self.network;
         let endpoint = &mut self.endpoints[number];
-        let index = endpoint.index;
+        let (index, draw) = (endpoint.index, endpoint.draw);
         endpoint.index += 1;
         endpoint.emitted = now;
         endpoint.under_way += 1;
-        if network.outstanding.is_some_and(|limit| endpoint.under_way >= limit) {
-            // Closed loop: the endpoint plans its next emission when a reply is here.
-            self.calendar.set(Event::Emitted as usize, number, NEVER);
-        } else {
-            self.plan_emission(number as u32, now);
-        }
+        let is_held = network.outstanding.is_some_and(|limit| endpoint.under_way >= limit);
         self.recorder.offered(now);
 
-        let draw = network.draw(number as u32, index);
         let node = network.route(number as u32, index);
         let flight = Flight {
             passage: Passage {
@@ -454,6 +456,12 @@ impl<'n, 'o> World<'n, 'o> {
             self.send_off(now, id);
         } else if self.endpoints[number].queue.push(&mut self.flights, id) {
             self.begin_preparation(now, number);
+        }
+        if is_held {
+            // Closed loop: the endpoint plans its next emission when a reply is here.
+            self.calendar.set(Event::Emitted as usize, number, NEVER);
+        } else {
+            self.plan_emission(number as u32, now);
         }
     }
 

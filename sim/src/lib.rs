@@ -30,6 +30,12 @@ use offing_models::ModelSet;
 use network::Network;
 pub use network::refusal;
 
+/// For benches only.
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::calendar::Calendar;
+}
+
 /// How to run.
 #[derive(Default)]
 pub struct Options<'o> {

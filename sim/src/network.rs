@@ -73,7 +73,7 @@ impl Sum {
 }
 
 /// What a request brings along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draw {
     /// Work at the endpoint [CPU ns].
     pub prepare: u64,
@@ -233,21 +233,35 @@ impl Network {
     #[inline(always)]
     pub(crate) fn draw(&self, endpoint: u32, index: u64) -> Draw {
         let words = self.streams.block(Purpose::Request as u32, endpoint, index);
-        let value = |variate: &Variate| {
-            let block = if variate.slot.purpose == Purpose::Request as u32 {
-                words
-            } else {
-                self.streams.block(variate.slot.purpose, endpoint, index)
-            };
-            variate.sampler.sample(block[variate.slot.word])
+        let value = |variate: &Variate| self.value(variate, words, endpoint, index);
+        let sum = |sum: &Sum| match &sum.0[..] {
+            [one] => value(one),
+            all => self.sum(all, words, endpoint, index),
         };
-        let sum = |sum: &Sum| sum.0.iter().map(value).sum();
         Draw {
             prepare: sum(&self.prepare),
             up: value(&self.up_bytes),
             work: sum(&self.work),
             reply: value(&self.reply_bytes),
         }
+    }
+
+    /// A variate of a request, given the words of its block of [`Purpose::Request`].
+    #[inline(always)]
+    fn value(&self, variate: &Variate, words: [u32; 4], endpoint: u32, index: u64) -> u64 {
+        let Slot { purpose, word } = variate.slot;
+        let block = if purpose == Purpose::Request as u32 { words } else { self.block(purpose, endpoint, index) };
+        variate.sampler.sample(block[word])
+    }
+
+    #[inline(never)]
+    fn block(&self, purpose: u32, endpoint: u32, index: u64) -> [u32; 4] {
+        self.streams.block(purpose, endpoint, index)
+    }
+
+    #[inline(never)]
+    fn sum(&self, all: &[Variate], words: [u32; 4], endpoint: u32, index: u64) -> u64 {
+        all.iter().map(|variate| self.value(variate, words, endpoint, index)).sum()
     }
 
     /// When endpoint `endpoint` emits its request `index`, given the instant of the one before (0 for the

@@ -8,6 +8,7 @@
 //! at an instant happens before an arrival at that instant.
 
 use std::collections::VecDeque;
+use std::hint::select_unpredictable;
 
 use offing_core::Drop;
 use offing_models::{Budget, Quota, Shared};
@@ -227,10 +228,9 @@ fn begin(running: &mut Vec<(u64, u32)>, done: u64, id: u32) {
     // Every place is looked at, since where the search ends cannot be predicted.
     let mut carried = (done, id);
     for place in running.iter_mut() {
-        let stays = place.0 > carried.0;
-        let (first, second) = (*place, carried);
-        *place = if stays { first } else { second };
-        carried = if stays { second } else { first };
+        let (stays, other) = (place.0 > carried.0, *place);
+        *place = select_unpredictable(stays, other, carried);
+        carried = select_unpredictable(stays, carried, other);
     }
     running.push(carried);
 }
