@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::intervals::{Batch, half_width};
+use crate::intervals::{Batch, error_of_ratio};
 use crate::{Histogram, Span};
 
 /// The five parts of a request [ns]. They add up to its latency exactly.
@@ -278,9 +278,9 @@ impl Recording {
     pub fn mean_interval(&self) -> Option<[f64; 2]> {
         let batches: Vec<Batch> =
             self.latency.iter().map(|b| Batch { total: b.sum() as f64, n: b.count() as f64 }).collect();
-        let half = half_width(&batches)?;
+        let [below, above] = error_of_ratio(&batches)?;
         let mean = self.latency().mean();
-        Some([(mean - half).max(0.0), mean + half])
+        Some([(mean - above).max(0.0), mean + below])
     }
 
     /// 95 % interval of a quantile of the latency [ns]; nothing if there are too few requests.
@@ -289,8 +289,9 @@ impl Recording {
         let value = all.quantile(p);
         let batches: Vec<Batch> =
             self.latency.iter().map(|b| Batch { total: b.count_to(value), n: b.count() as f64 }).collect();
-        let half = half_width(&batches)?;
-        Some([all.quantile((p - half).max(0.0)).min(value), all.quantile((p + half).min(1.0)).max(value)])
+        // The share at or below the true quantile is `p` in truth; in this run it may be less or more.
+        let [below, above] = error_of_ratio(&batches)?;
+        Some([all.quantile((p - below).max(0.0)).min(value), all.quantile((p + above).min(1.0)).max(value)])
     }
 }
 

@@ -25,6 +25,7 @@ fn run(deployment: &Deployment, seed: u64) -> Run {
 }
 
 /// Several quantities of the same runs against theory: (name, exact value, relative precision).
+#[expect(clippy::print_stdout, reason = "how close it was is worth knowing")]
 fn agree(claims: &[(&str, f64, f64)], estimate: impl Fn(u64) -> Vec<f64>) {
     let estimates: Vec<Vec<f64>> = (1..=SEEDS).map(estimate).collect();
     for (i, &(name, exact, precision)) in claims.iter().enumerate() {
