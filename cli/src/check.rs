@@ -36,7 +36,7 @@ fn scenario(args: &Check) -> Result<(), Failure> {
         return Err(Failure::Refused { message: reason, hint: None });
     }
     issues(&warnings);
-    let facts = scenario_facts::derive(deployment);
+    let facts = scenario_facts::derive(&scenario);
     if args.json {
         let resolved = Some(scenario_facts::resolve(&scenario));
         print_json(&Verdict { ok: true, errors: Vec::new(), warnings, resolved, derived: Some(&facts) })?;

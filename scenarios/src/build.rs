@@ -349,28 +349,18 @@ impl<'w> Builder<'w> {
                 hint: "remove it; the rate is the mean of the trace".into(),
             });
         }
-        let place = place_of(get!(app.keys, APP."arrivals"));
-        let all = get!(self.written.root, ROOT."requests").is_some();
-        let end = match arrivals.last() {
-            Some(last) if all => last.at,
-            _ => span(get!(self.written.root, ROOT."duration")).unwrap_or(DEFAULT_DURATION),
-        };
-        let within = arrivals.partition_point(|arrival| arrival.at <= end);
-        let per_endpoint: f64 = arrivals[..within]
+        // The mean is that of the whole trace, however much of it a run plays.
+        let per_endpoint: f64 = arrivals
             .iter()
             .map(|arrival| if arrival.endpoint.is_some() { 1.0 / f64::from(nodes.max(1)) } else { 1.0 })
             .sum();
-        let rate_hz = per_endpoint / end.as_secs_f64();
-        if rate_hz > 0.0 && rate_hz.is_finite() {
+        let rate_hz = per_endpoint / arrivals.last().map_or(0.0, |last| last.at.as_secs_f64());
+        if rate_hz.is_finite() {
             return Some(rate_hz);
         }
-        let message = format!("`{source}` has no arrivals within the run");
-        self.error(
-            place,
-            "app.arrivals".into(),
-            message,
-            "write a longer `duration`, or times that begin at 0",
-        );
+        let message = format!("all arrivals of `{source}` are at 0");
+        let place = place_of(get!(app.keys, APP."arrivals"));
+        self.error(place, "app.arrivals".into(), message, "write the instants since the start of the run");
         None
     }
 

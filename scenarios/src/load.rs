@@ -3,10 +3,12 @@
 use offing_core::{Deployment, Presets};
 
 use crate::build::{Built, build};
-use crate::check::check;
+use crate::check::{check, table_of};
+use crate::goal::{self, Goal};
 use crate::issue::{Issue, Severity};
 use crate::keys::{ROOT, index};
 use crate::raw::{Place, Sources, parse, set};
+use crate::space::{self, Draft, Space};
 use crate::value::{Reader, Value, is_name};
 use crate::written::Written;
 
@@ -35,7 +37,18 @@ pub struct Scenario {
     pub base: Deployment,
     /// The files that the scenario names, as it names them.
     pub files: Vec<String>,
-    pub(crate) written: Written,
+    /// The deployments that are asked about.
+    pub space: Space,
+    /// What is wanted of them.
+    pub goal: Goal,
+}
+
+impl Scenario {
+    /// A scenario of one deployment, without a goal.
+    pub fn single(name: impl Into<String>, seed: u64, base: Deployment) -> Self {
+        let space = Space::single(base.clone());
+        Scenario { name: name.into(), seed, base, files: Vec::new(), space, goal: Goal::default() }
+    }
 }
 
 /// Reads a scenario.
@@ -74,13 +87,28 @@ pub fn load(
             reader.error(place, key, message, hint);
         }
     }
-    let written = check(&mut reader, &table);
+    let mut written = check(&mut reader, &table);
+    let draft = match table_of(&mut reader, &table, "space", "[space]") {
+        Some((table, _)) => space::read(&mut reader, table, &mut written),
+        None => Draft::none(),
+    };
+    let goal = match table_of(&mut reader, &table, "goal", "[goal]") {
+        Some((table, _)) => {
+            let metrics = goal::metrics(reader.tiers.iter().map(String::as_str));
+            goal::read(&mut reader, table, &metrics)
+        }
+        None => Goal::default(),
+    };
+    space::warn_unshaped(&mut reader, &draft, &written);
     let Built { deployment, problems } = build(&written);
     for problem in problems {
         match problem.severity {
             Severity::Error => reader.error(problem.place, &problem.key, problem.message, problem.hint),
             Severity::Warning => reader.warn(problem.place, &problem.key, problem.message, problem.hint),
         }
+    }
+    if deployment.is_some() {
+        draft.try_each_value(&mut reader, &written);
     }
     let failed = reader.issues.iter().any(|issue| issue.severity == Severity::Error);
     let issues = sorted(reader.issues);
@@ -91,7 +119,8 @@ pub fn load(
                 seed: seed(&written),
                 base,
                 files: reader.files_read,
-                written,
+                space: draft.around(written),
+                goal,
             };
             Ok(Loaded { scenario, warnings: issues })
         }

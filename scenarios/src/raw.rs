@@ -50,10 +50,17 @@ impl Sources {
         (&source.name, line, column)
     }
 
-    /// What was written at a place, to the end of its line.
-    pub fn text_at(&self, place: Place) -> &str {
+    /// The place of a byte inside a text value that stands at `place`; the value's own place where escapes
+    /// keep the two from matching.
+    pub fn inside(&self, place: Place, text: &str, offset: usize) -> Place {
         let source = &self.texts[place.source as usize];
-        source.text.get(place.offset as usize..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+        let rest = source.text.get(place.offset as usize..).unwrap_or_default();
+        for quotes in ["\"\"\"\n", "\"\"\"", "\'\'\'\n", "\'\'\'", "\"", "\'", ""] {
+            if rest.strip_prefix(quotes).is_some_and(|inner| inner.starts_with(text)) {
+                return self::place(place.source, place.offset as usize + quotes.len() + offset);
+            }
+        }
+        place
     }
 
     pub fn issue(
@@ -180,6 +187,11 @@ fn convert(value: &Spanned<DeValue<'_>>, source: u32) -> Node {
         DeValue::Table(table) => Raw::Table(convert_table(table, source)),
     };
     Node { place: place(source, value.span().start), raw }
+}
+
+/// Parses one value that is known to be TOML.
+pub(crate) fn parse_value(text: &str) -> Node {
+    convert(&DeValue::parse(text).expect("the text is TOML"), 0)
 }
 
 /// Lays one `--set KEY=VALUE` over the tree. What cannot be addressed is said in words.

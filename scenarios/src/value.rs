@@ -495,7 +495,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The only key of a table that says which kind of thing it is.
-    fn only_entry<'n>(
+    pub fn only_entry<'n>(
         &mut self,
         table: &'n Table,
         kinds: &[&'static str],
@@ -864,6 +864,7 @@ pub(crate) fn written(node: &Node) -> String {
     let text = match &node.raw {
         Raw::Text(text) => text.clone(),
         Raw::Integer(value) => value.to_string(),
+        Raw::Float(value) if value.is_nan() => "nan".into(),
         Raw::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.1}"),
         Raw::Float(value) => format!("{value:?}"),
         Raw::Bool(value) => value.to_string(),

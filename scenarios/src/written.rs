@@ -125,6 +125,14 @@ impl Written {
         | Address::Down(_, key)
         | Address::Deploy(key)) = address;
         section[key] = Some(slot);
+        // The two say the same thing in two ways, so the later replaces the other.
+        const DURATION: usize = crate::keys::index(ROOT, "duration");
+        const REQUESTS: usize = crate::keys::index(ROOT, "requests");
+        match address {
+            Address::Root(DURATION) => self.root[REQUESTS] = None,
+            Address::Root(REQUESTS) => self.root[DURATION] = None,
+            _ => {}
+        }
     }
 
     pub fn tier(&self, name: &str) -> Option<usize> {

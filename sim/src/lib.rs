@@ -20,14 +20,14 @@ mod events;
 mod network;
 mod node;
 mod recorder;
+mod report;
 mod stations;
 mod streams;
 
-use offing_core::{Deployment, Engine, Request, Run, TierUse};
+use offing_core::{Deployment, Engine, Request, Run};
 use offing_models::ModelSet;
 
 use network::Network;
-use recorder::Tally;
 pub use network::refusal;
 
 /// How to run.
@@ -77,31 +77,10 @@ pub fn simulate_with(deployment: &Deployment, models: &ModelSet, seed: u64, opti
             }
         }
     };
-    run(deployment, models, seed, engine, tally)
+    report::run(deployment, models, seed, engine, tally)
 }
 
 /// Number of events that the event engine handles in a run; for benches.
 pub fn count_events(deployment: &Deployment, models: &ModelSet, seed: u64) -> u64 {
     events::run(&Network::new(deployment, models, seed), None).1
-}
-
-fn run(deployment: &Deployment, models: &ModelSet, seed: u64, engine: Engine, tally: Tally) -> Run {
-    let _ = models;
-    let window = tally.recording.window();
-    let tiers = vec![TierUse { name: deployment.targets().name.clone(), busy_ns: tally.busy[1], allowed_ns: window.as_nanos() as f64 }];
-    Run {
-        deployment: deployment.id(),
-        seed,
-        models: String::new(),
-        engine,
-        recording: tally.recording,
-        counts: tally.counts,
-        tiers,
-        load: 0.0,
-        stable: true,
-        bottleneck: String::new(),
-        energy_j: None,
-        cost_usd_per_hour: 0.0,
-        warnings: Vec::new(),
-    }
 }

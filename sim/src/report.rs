@@ -1,0 +1,103 @@
+//! Completes the record of a run with what follows from the deployment: use, load, bottleneck, energy, price.
+
+use offing_core::{Deployment, Engine, Run, TierUse};
+use offing_models::{Loads, ModelSet, Resource, cost, energy, loads};
+
+use crate::recorder::{Tally, Use};
+
+/// Requests after which a queue has forgotten how it began, times (1 - load)^2: the relaxation time of M/M/1
+/// with a margin (600 was found by racing a million decisions; see benches/README.md).
+const RELAXATION: f64 = 600.0;
+
+/// The record of a run.
+pub(crate) fn run(deployment: &Deployment, models: &ModelSet, seed: u64, engine: Engine, tally: Tally) -> Run {
+    let d = deployment;
+    let window = d.duration - d.warm_up;
+    let busy_ns = |index: usize| {
+        let of = |is_there: bool, whose: Use| if is_there { tally.busy[whose as usize] } else { 0 };
+        of(index == d.placement.endpoint, Use::Prepare) + of(index == d.placement.target, Use::Process)
+    };
+    let tiers: Vec<TierUse> = d
+        .used_tiers()
+        .into_iter()
+        .map(|index| {
+            let tier = &d.tiers[index];
+            let cores = f64::from(tier.nodes) * f64::from(tier.cores) * tier.quota;
+            let allowed_ns = cores * window.as_nanos() as f64;
+            TierUse { name: tier.name.clone(), busy_ns: busy_ns(index), allowed_ns }
+        })
+        .collect();
+    let used = d.used_tiers();
+    let utilization =
+        |index: usize| used.iter().position(|&other| other == index).map_or(0.0, |i| tiers[i].utilization());
+    let loads = loads(d, &models.transport());
+    let energy_j =
+        energy::deployment_power_w(d, utilization).map(|watts| watts * window.as_secs_f64());
+    let mut run = Run {
+        deployment: d.id(),
+        seed,
+        models: models.label(),
+        engine,
+        recording: tally.recording,
+        counts: tally.counts,
+        load: loads.target,
+        stable: is_stable(d, &loads),
+        bottleneck: bottleneck(d, &loads),
+        energy_j,
+        cost_usd_per_hour: cost::usd_per_hour(d),
+        tiers,
+        warnings: Vec::new(),
+    };
+    run.warnings = warnings(d, &loads, &run);
+    run
+}
+
+/// Whether every queue without a limit stays finite. A full queue loses requests and a closed loop waits, so
+/// neither grows.
+fn is_stable(d: &Deployment, loads: &Loads) -> bool {
+    let is_bounded = d.placement.queue.is_some();
+    let links = loads.endpoint < 1.0 && loads.uplink < 1.0 && (loads.downlink < 1.0 || is_bounded);
+    d.app.outstanding.is_some() || links && (loads.target < 1.0 || is_bounded)
+}
+
+/// The resource with the highest load, by its tier.
+fn bottleneck(d: &Deployment, loads: &Loads) -> String {
+    match loads.bottleneck().0 {
+        Resource::Endpoint => format!("{} processor", d.endpoints().name),
+        Resource::Uplink => format!("uplink to {}", d.targets().name),
+        Resource::Target => format!("{} workers", d.targets().name),
+        Resource::Downlink => format!("downlink from {}", d.targets().name),
+    }
+}
+
+fn warnings(d: &Deployment, loads: &Loads, run: &Run) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let (_, highest) = loads.bottleneck();
+    let completed = run.counts.completed as f64;
+    if !run.stable {
+        warnings.push(format!(
+            "overload: the load of the {} is {highest:.3}, so requests pile up for as long as the run lasts \
+             and latencies depend on its length",
+            run.bottleneck
+        ));
+    } else if highest < 1.0 && completed > 0.0 && d.app.outstanding.is_none() {
+        let needed = RELAXATION / (1.0 - highest).powi(2);
+        let served = completed / f64::from(d.targets().nodes);
+        if served < needed && highest > 0.8 {
+            warnings.push(format!(
+                "near saturation (load {highest:.3}) a queue forgets slowly: {served:.0} requests per node were \
+                 observed, about {needed:.0} are needed for a steady state; lengthen `duration`"
+            ));
+        }
+    }
+    if run.counts.completed > 0 && run.recording.mean_interval().is_none() {
+        warnings.push(format!(
+            "{} requests are too few for intervals; lengthen `duration`",
+            run.counts.completed
+        ));
+    }
+    if run.counts.offered == 0 {
+        warnings.push("no request was emitted in the observed span; lengthen `duration`".to_string());
+    }
+    warnings
+}
