@@ -28,7 +28,7 @@ pub fn scenario(input: &Input) -> Result<Loaded, Failure> {
         mind_continuum_only(reading);
         (read(file)?, Vec::new())
     };
-    let loaded = load(&text, &name, &files, &models::presets(), assignments).map_err(Failure::Bad);
+    let loaded = load(&text, &name, &files, &models::shipped().presets(), assignments).map_err(Failure::Bad);
     let mut loaded = loaded.map_err(|failure| failure.after(&warnings))?;
     warnings.append(&mut loaded.warnings);
     loaded.warnings = warnings;
@@ -55,7 +55,8 @@ pub fn continuum(file: &Path, reading: &Reading) -> Result<(Resolved, Vec<Issue>
 /// The scenario that a Continuum configuration describes.
 pub fn as_scenario(resolved: &Resolved, file: &Path, reading: &Reading) -> Result<String, Failure> {
     let stem = file.file_stem().map_or("continuum".into(), |stem| stem.to_string_lossy());
-    continuum::to_scenario(resolved, reading.semantics(), &models::application(), &stem).map_err(Failure::Bad)
+    continuum::to_scenario(resolved, reading.semantics(), &models::image_classification(), &stem)
+        .map_err(Failure::Bad)
 }
 
 fn mind_continuum_only(reading: &Reading) {

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => simulate::run(simulate),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
+        Command::Schema => editors::schema(),
         Command::Completions { shell } => editors::completions(*shell),
         Command::Man { folder } => editors::man(folder.as_deref()),
     };

@@ -95,7 +95,7 @@ pub fn derive(scenario: &Scenario) -> Facts {
     let (endpoints, targets) = (deployment.endpoints(), deployment.targets());
     let rate_rps = app.rate_hz * f64::from(endpoints.nodes);
     let reasons = infeasible(deployment);
-    let loads = loads(deployment, &models::parameters().transport());
+    let loads = loads(deployment, &models::shipped().transport());
     let offing_models::Loads { endpoint, uplink, target, downlink } = loads;
     Facts {
         deployment: deployment.id(),
@@ -354,15 +354,13 @@ fn derived(page: &mut Page, deployment: &Deployment, facts: &Facts) {
     }
     let memory = deployment.app.memory_bytes;
     if memory > 0 {
-        let available =
-            facts.memory_available_bytes.map_or("any amount".into(), |b| units::write_bytes(b as f64));
         let workers = count(facts.workers_per_node.into(), "worker");
-        let needed = units::write_bytes(facts.memory_needed_bytes as f64);
+        let [each, needed] =
+            [memory, facts.memory_needed_bytes].map(|bytes| units::write_bytes(bytes as f64));
+        let available = facts.memory_available_bytes;
+        let available = available.map_or("any amount".into(), |bytes| units::write_bytes(bytes as f64));
         let fits = if facts.feasible { "" } else { ": does NOT fit" };
-        page.fact(
-            "memory",
-            &format!("{workers} of {} need {needed} of {available}{fits}", units::write_bytes(memory as f64)),
-        );
+        page.fact("memory", &format!("{workers} x {each} = {needed} of {available}{fits}"));
     }
     let SpaceFacts { deployments, axes, conditions } = &facts.space;
     if !axes.is_empty() {

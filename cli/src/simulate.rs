@@ -82,7 +82,7 @@ fn predict(
         engine: (engine == args::Engine::Events).then_some(Engine::Events),
         observer: gather.as_mut().map(|gather| gather as &mut dyn FnMut(Request)),
     };
-    let run = simulate_with(deployment, &models::parameters(), seed, options);
+    let run = simulate_with(deployment, models::shipped(), seed, options);
     if engine == args::Engine::Stations && run.engine != Engine::Stations {
         return Err(Failure::Refused {
             message: "the station engine cannot run this deployment".into(),

@@ -13,7 +13,7 @@ use support::{command, golden, offing, scratch};
 #[test]
 fn help_is_short_and_has_an_example() {
     golden("help", &["--help"]);
-    for command in ["check", "simulate", "import", "export", "completions", "man"] {
+    for command in ["check", "simulate", "import", "export", "schema", "completions", "man"] {
         let help = offing(&[command, "--help"]).expect_code(0).stdout;
         assert!(help.contains(&format!("Example: offing {command} ")), "{help}");
         assert!(help.lines().count() < 60, "{help}");
@@ -89,6 +89,12 @@ fn an_interrupt_leaves_no_half_of_a_file() {
     assert!(kill.success(), "the run was still going on");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(!path.exists());
+}
+
+#[test]
+fn the_schema_is_the_one_that_is_shipped() {
+    let printed = offing(&["schema"]).expect_code(0);
+    assert!(printed.json()["properties"]["app"].is_object());
 }
 
 #[test]

@@ -507,6 +507,9 @@ impl Kind {
 
     fn not_a_number(&self, text: &str, why: NotNumber) -> Refusal {
         let text = shorten(text);
+        if text.is_empty() {
+            return Refusal { message: "the text is empty".into(), hint: self.hint.into() };
+        }
         let (message, hint) = match why {
             NotNumber::Negative => (format!("`{text}` is negative"), self.hint),
             NotNumber::Special => (format!("`{text}` is not a finite number"), self.hint),
@@ -821,7 +824,7 @@ mod tests {
             (
                 seconds,
                 "",
-                "`` is not a time",
+                "the text is empty",
                 "write a number and ns, us, ms, s, min, h or d, for example `5 ms`",
             ),
             (bytes, "68 KB", "`68 KB` is ambiguous", "write `68 kB` (1000) or `68 KiB` (1024)"),

@@ -104,7 +104,11 @@ fn write_space(text: &mut String, scenario: &Scenario) {
     let mut axes = space.axes().iter().map(Axis::toml).peekable();
     while let Some((zipped, columns)) = axes.next() {
         let assignments = |columns: Vec<(String, String)>| {
-            columns.into_iter().map(|(key, values)| format!("{key} = {values}")).collect::<Vec<_>>().join(", ")
+            columns
+                .into_iter()
+                .map(|(key, values)| format!("{key} = {values}"))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         if !zipped {
             line(text, format_args!("{}", assignments(columns)));

@@ -51,10 +51,3 @@ impl fmt::Display for Issue {
         }
     }
 }
-
-/// Line and column, both counted from 1, of a byte offset in a text.
-pub fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(offset.min(text.len()))];
-    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-}

@@ -76,7 +76,7 @@ pub fn load(
     let mut reader = Reader::new(Sources::new(file, text), presets, files);
     let complete = syntax.iter().all(|mistake| mistake.harmless);
     for mistake in syntax {
-        reader.error(mistake.place, "", mistake.message, "");
+        reader.error(mistake.place, "", mistake.message, mistake.hint);
     }
     // What is missing from a tree with holes is not the user's mistake.
     if !complete {
@@ -99,7 +99,6 @@ pub fn load(
         }
         None => Goal::default(),
     };
-    space::warn_unshaped(&mut reader, &draft, &written);
     let Built { deployment, problems } = build(&written);
     for problem in problems {
         match problem.severity {
@@ -108,6 +107,7 @@ pub fn load(
         }
     }
     if deployment.is_some() {
+        space::warn_unshaped(&mut reader, &draft, &written);
         draft.try_each_value(&mut reader, &written);
     }
     let failed = reader.issues.iter().any(|issue| issue.severity == Severity::Error);

@@ -138,6 +138,7 @@ impl Raw {
 pub(crate) struct Syntax {
     pub place: Place,
     pub message: String,
+    pub hint: String,
     /// Whether the tree is complete all the same, as for a key that is given twice.
     pub harmless: bool,
 }
@@ -145,15 +146,29 @@ pub(crate) struct Syntax {
 /// Parses a file. The tree is as complete as the mistakes allow.
 pub(crate) fn parse(text: &str) -> (Table, Vec<Syntax>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let errors = errors
-        .iter()
-        .map(|error| {
-            let message = error.message().replace('\n', ", ");
-            let offset = error.span().map_or(0, |span| span.start);
-            Syntax { place: place(0, offset), harmless: message.starts_with("duplicate key"), message }
-        })
-        .collect();
-    (convert_table(table.get_ref(), 0), errors)
+    (convert_table(table.get_ref(), 0), errors.iter().map(|error| syntax(text, error)).collect())
+}
+
+/// The parser's message, with what to write instead.
+fn syntax(text: &str, error: &toml::de::Error) -> Syntax {
+    let span = error.span().unwrap_or_default();
+    let message = error.message().replace('\n', ", ");
+    let harmless = message.starts_with("duplicate key");
+    let (message, hint) = if harmless {
+        let key = text.get(span.clone()).unwrap_or_default();
+        (format!("the key `{}` is given twice", key.trim()), "keep one of them")
+    } else if message.contains("string values must be quoted") {
+        (message, "write texts between double quotes, for example `\"45 ms\"`")
+    } else if message.contains("basic string") || message.contains("literal string") {
+        (message, "end the text with the same quotes that it begins with, on the same line")
+    } else if message.contains("unclosed table") {
+        (message, "close the heading: `[deploy]`, `[[link]]`")
+    } else if message.contains("unclosed array") || message.contains("unclosed inline table") {
+        (message, "close what was opened: `[` with `]`, `{` with `}`")
+    } else {
+        (message, "write `key = value` lines below `[headings]`: see toml.io")
+    };
+    Syntax { place: place(0, span.start), message, hint: hint.into(), harmless }
 }
 
 fn place(source: u32, offset: usize) -> Place {
@@ -232,17 +247,16 @@ pub(crate) fn set(
             let Raw::List(items) = &mut entry.node.raw else { unreachable!("just looked") };
             let which = &path[at];
             let index = element(items, which).ok_or_else(|| {
-                let known =
-                    names(items).map_or(String::new(), |names| format!(" or its name: {}", names.join(", ")));
-                let range = match items.len() {
-                    1 => "0".into(),
-                    n => format!("0 to {}", n - 1),
+                let hint = match (items.len(), names(items)) {
+                    (0, _) => "there are none".into(),
+                    (1, None) => "write its number: 0".into(),
+                    (1, Some(names)) => format!("write its number, 0, or its name: {}", names.join(", ")),
+                    (n, None) => format!("write its number: 0 to {}", n - 1),
+                    (n, Some(names)) => {
+                        format!("write its number, 0 to {}, or its name: {}", n - 1, names.join(", "))
+                    }
                 };
-                (
-                    here,
-                    format!("there is no `{which}` in `{name}`"),
-                    format!("write its number, {range},{known}").replace(",,", ","),
-                )
+                (here, format!("there is no `{which}` in `{name}`"), hint)
             })?;
             let item = &mut items[index];
             at += 1;

@@ -12,7 +12,7 @@ use crate::build::{Built, build, direction, mean, rate_bit_s, workers};
 use crate::condition::{Condition, Scalar, Type};
 use crate::goal;
 use crate::issue::Severity;
-use crate::keys::{Absent, DEPLOY, Key, Kind, LINK, ROOT, TIER, index};
+use crate::keys::{Absent, DEPLOY, Key, Kind, ROOT, TIER, index};
 use crate::raw::{Entry, Node, Place, Raw, Table};
 use crate::value::{Reader, Value, did_you_mean, list, noun};
 use crate::write;
@@ -951,7 +951,6 @@ fn target(written: &Written) -> Option<usize> {
 /// Warns where an offloaded request would meet no network at all.
 pub(crate) fn warn_unshaped(reader: &mut Reader<'_>, draft: &Draft, written: &Written) {
     const TARGET: usize = index(DEPLOY, "target");
-    const BETWEEN: usize = index(LINK, "between");
     let mut targets: Vec<(Arc<str>, Place, &str)> = Vec::new();
     if let Some(Slot { value: Value::Text(name), place }) = written.get(Address::Deploy(TARGET)) {
         targets.push((Arc::clone(name), *place, "deploy.target"));
@@ -963,15 +962,11 @@ pub(crate) fn warn_unshaped(reader: &mut Reader<'_>, draft: &Draft, written: &Wr
             || [a, b] == [target, "endpoint"]
             || target == "mist" && a == "endpoint" && a == b
     };
-    let unread = written
-        .links
-        .iter()
-        .any(|link| !matches!(link.keys[BETWEEN], Some(Slot { value: Value::Ends(_), .. })));
     let mut warned: Vec<Arc<str>> = Vec::new();
     for (target, place, key) in targets {
         let linked =
             (0..written.links.len()).any(|at| written.link_ends(at).is_some_and(|ends| joins(ends, &target)));
-        if &*target == "endpoint" || linked || unread || warned.contains(&target) {
+        if &*target == "endpoint" || linked || warned.contains(&target) {
             continue;
         }
         let message = format!(

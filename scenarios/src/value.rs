@@ -458,7 +458,7 @@ impl<'a> Reader<'a> {
             return None;
         };
         if items.len() < least {
-            let values = if least == 1 { "one value" } else { "two values" };
+            let values = if least == 1 { "one value is" } else { "two values are" };
             self.error(
                 node.place,
                 path,

@@ -43,7 +43,8 @@ fn without_axes_the_space_is_the_file() {
 
 #[test]
 fn the_first_axis_is_the_slowest() {
-    let scenario = with("[space]\n'deploy.target' = ['edge', 'cloud']\n'tier.endpoint.nodes' = [1, 2, 4]\n").scenario;
+    let scenario =
+        with("[space]\n'deploy.target' = ['edge', 'cloud']\n'tier.endpoint.nodes' = [1, 2, 4]\n").scenario;
     let space = &scenario.space;
     assert_eq!(space.len(), 6);
     let seen: Vec<(String, u32)> = (0..6)
@@ -58,7 +59,8 @@ fn the_first_axis_is_the_slowest() {
 #[test]
 fn defaults_follow_the_axes() {
     let scenario = with("[space]\n'tier.cloud.cores' = { from = 1, to = 16, step = 5 }\n").scenario;
-    let workers: Vec<u32> = (0..4).map(|i| scenario.space.get(i).expect("in the space").placement.workers).collect();
+    let workers: Vec<u32> =
+        (0..4).map(|i| scenario.space.get(i).expect("in the space").placement.workers).collect();
     assert_eq!(workers, [1, 5, 10, 15]);
 }
 
@@ -78,7 +80,8 @@ fn ranges_have_units_and_no_dust() {
 #[test]
 fn logarithmic_axes_keep_their_ends() {
     let scenario = with("[space]\n'tier.endpoint.nodes' = { log = [1, 64, 7] }\n'link.0.rate' = { log = ['1 Mbit/s', '100 Mbit/s', 3] }").scenario;
-    let nodes: Vec<u32> = (0..7).map(|i| scenario.space.get(3 * i).expect("in the space").endpoints().nodes).collect();
+    let nodes: Vec<u32> =
+        (0..7).map(|i| scenario.space.get(3 * i).expect("in the space").endpoints().nodes).collect();
     assert_eq!(nodes, [1, 2, 4, 8, 16, 32, 64]);
     let rates: Vec<Rate> =
         (0..3).map(|i| scenario.space.get(i).expect("in the space").links[0].up.rate.clone()).collect();
@@ -94,14 +97,20 @@ fn zipped_keys_change_together() {
     .scenario;
     assert_eq!(scenario.space.len(), 4);
     let second = scenario.space.get(1).expect("in the space");
-    assert_eq!((second.targets().name.as_str(), &second.app.stages[0].work), ("cloud", &Distribution::Constant(0.125)));
+    assert_eq!(
+        (second.targets().name.as_str(), &second.app.stages[0].work),
+        ("cloud", &Distribution::Constant(0.125))
+    );
     let keys: Vec<&str> = scenario.space.axes()[1].keys().collect();
     assert_eq!(keys, ["deploy.target", "app.process"]);
 }
 
 #[test]
 fn axes_may_be_written_without_quotes() {
-    let scenario = with("[space]\ndeploy.target = ['edge', 'cloud']\ntier.endpoint.nodes = { from = 1, to = 2, step = 1 }\n").scenario;
+    let scenario = with(
+        "[space]\ndeploy.target = ['edge', 'cloud']\ntier.endpoint.nodes = { from = 1, to = 2, step = 1 }\n",
+    )
+    .scenario;
     assert_eq!(scenario.space.len(), 4);
 }
 
