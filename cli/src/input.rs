@@ -18,11 +18,13 @@ const MOST_BYTES: u64 = 65 << 20;
 /// Reads a scenario, whichever way it is written.
 pub fn scenario(input: &Input) -> Result<Loaded, Failure> {
     let Input { file, assignments, reading } = input;
-    let name = name(file);
+    let mut name = name(file);
     let folder = file.parent().unwrap_or(Path::new(""));
     let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
     let (text, mut warnings) = if is_continuum(file) {
         let (resolved, warnings) = continuum(file, reading)?;
+        // Lines and columns are now those of the text that `offing import` writes.
+        name += " as a scenario";
         (as_scenario(&resolved, file, reading).map_err(|failure| failure.after(&warnings))?, warnings)
     } else {
         mind_continuum_only(reading);

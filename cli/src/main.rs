@@ -27,7 +27,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    output::die_of_interrupts();
+    output::tidy_up_on_signals();
     let done = match &args.command {
         Command::Check(check) => check::run(check),
         Command::Simulate(simulate) => simulate::run(simulate),

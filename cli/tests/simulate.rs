@@ -278,6 +278,16 @@ fn a_continuum_file_is_as_good_as_a_scenario() {
 }
 
 #[test]
+fn places_in_a_continuum_file_are_told_from_places_in_the_scenario_it_becomes() {
+    let told = offing(&["simulate", "data/unshaped.cfg"]).expect_code(0).stderr;
+    assert!(
+        told.contains("data/unshaped.cfg:13:1: warning: infrastructure.wireless_network_preset: "),
+        "{told}"
+    );
+    assert!(told.contains("data/unshaped.cfg as a scenario:"), "{told}");
+}
+
+#[test]
 fn the_two_semantics_differ_where_continuum_does() {
     let scope = |semantics: &str| {
         let args = ["import", "data/cameras.cfg", "--semantics", semantics];
