@@ -31,11 +31,11 @@ pub fn run(args: &Check) -> Result<(), Failure> {
 
 fn scenario(args: &Check) -> Result<(), Failure> {
     let Loaded { scenario, warnings } = input::scenario(&args.input)?;
-    let deployment = &scenario.base;
-    if let Some(reason) = refusal(deployment) {
-        return Err(Failure::Refused { message: reason, hint: None });
-    }
     issues(&warnings);
+    let deployment = &scenario.base;
+    if let Some(message) = refusal(deployment) {
+        return Err(Failure::Refused { message, hint: None });
+    }
     let facts = scenario_facts::derive(&scenario);
     if args.json {
         let resolved = Some(scenario_facts::resolve(&scenario));
