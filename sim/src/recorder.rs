@@ -121,7 +121,13 @@ impl<'a> Recorder<'a> {
     #[cold]
     fn tell(&mut self, p: &Passage, parts: Option<Parts>) {
         if let Some(observer) = &mut self.observer {
-            observer(Request { emitted: p.emitted, endpoint: p.endpoint, index: p.index, node: p.node, parts });
+            observer(Request {
+                emitted: p.emitted,
+                endpoint: p.endpoint,
+                index: p.index,
+                node: p.node,
+                parts,
+            });
         }
     }
 

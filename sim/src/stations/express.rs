@@ -8,7 +8,9 @@
 use offing_core::{Scope, Sharing};
 use offing_models::Transmission;
 
-use super::{Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, Variate, owned_by_endpoint, window};
+use super::{
+    Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, Variate, owned_by_endpoint, window,
+};
 use crate::recorder::{BULK, Recorder, Tally, Use};
 
 /// No request.
@@ -72,7 +74,12 @@ impl Ring {
         }
         let size = needed.next_power_of_two();
         let old = std::mem::take(self);
-        *self = Ring { emitted: vec![0; size], work: vec![0; size], reply: vec![0; size], endpoint: vec![0; size] };
+        *self = Ring {
+            emitted: vec![0; size],
+            work: vec![0; size],
+            reply: vec![0; size],
+            endpoint: vec![0; size],
+        };
         for id in oldest..first_new {
             let (from, to) = (old.place(id), self.place(id));
             self.emitted[to] = old.emitted[from];
@@ -84,6 +91,7 @@ impl Ring {
 }
 
 /// The workers of a node.
+#[expect(clippy::large_enum_variant, reason = "a node has one, and the large one is the frequent one")]
 enum Workers {
     /// When they are free, ascending, and whom they serve.
     Sorted { free: [u64; SORTED as usize], serving: [u64; SORTED as usize] },
@@ -225,7 +233,9 @@ impl<'n> Express<'n> {
         let oldest = self
             .nodes
             .iter()
-            .flat_map(|node| node.arrivals.iter().map(|a| a.id).min().into_iter().chain(serving(&node.workers)))
+            .flat_map(|node| {
+                node.arrivals.iter().map(|a| a.id).min().into_iter().chain(serving(&node.workers))
+            })
             .fold(self.next, u64::min);
         self.ring.grow(oldest, self.next, self.next + n as u64);
         if self.ring.emitted.len() > MOST {
@@ -276,7 +286,8 @@ impl<'n> Express<'n> {
         let mut start = 0;
         while start < n {
             let e = endpoint[start] as usize;
-            let run = start..start + endpoint[start..].iter().take_while(|&&other| other as usize == e).count();
+            let run =
+                start..start + endpoint[start..].iter().take_while(|&&other| other as usize == e).count();
             let next = self.endpoints.next[e];
             let first = emitted[start];
             let mut prepare_free = if has_prepare { first + self.endpoints.prepare[e].get() } else { 0 };
