@@ -32,6 +32,9 @@ Exits with 1 if the deployment cannot work, with 2 if the file cannot be used.")
     /// Writes a deployment as the configuration of another framework
     #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg")]
     Export(Export),
+    /// Prints the JSON Schema of scenario files, for editors
+    #[command(after_help = "Example: offing schema > scenario.schema.json")]
+    Schema,
     /// Prints the script that completes commands and options in a shell
     #[command(
         after_help = "Example: offing completions bash > ~/.local/share/bash-completion/completions/offing"

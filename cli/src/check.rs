@@ -31,12 +31,12 @@ pub fn run(args: &Check) -> Result<(), Failure> {
 
 fn scenario(args: &Check) -> Result<(), Failure> {
     let Loaded { scenario, warnings } = input::scenario(&args.input)?;
-    let deployment = &scenario.base;
-    if let Some(reason) = refusal(deployment) {
-        return Err(Failure::Refused { message: reason, hint: None });
-    }
     issues(&warnings);
-    let facts = scenario_facts::derive(deployment);
+    let deployment = &scenario.base;
+    if let Some(message) = refusal(deployment) {
+        return Err(Failure::Refused { message, hint: None });
+    }
+    let facts = scenario_facts::derive(&scenario);
     if args.json {
         let resolved = Some(scenario_facts::resolve(&scenario));
         print_json(&Verdict { ok: true, errors: Vec::new(), warnings, resolved, derived: Some(&facts) })?;

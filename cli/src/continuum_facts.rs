@@ -20,7 +20,7 @@ pub struct Facts {
 }
 
 pub fn derive(resolved: &Resolved, file: &Path, reading: &Reading) -> Facts {
-    let derived = continuum::derive(resolved, reading.semantics(), &models::application());
+    let derived = continuum::derive(resolved, reading.semantics(), &models::image_classification());
     let not_predictable = match input::as_scenario(resolved, file, reading) {
         Err(crate::failure::Failure::Bad(found)) => found.into_iter().map(|issue| issue.message).collect(),
         _ => Vec::new(),

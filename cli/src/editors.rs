@@ -10,6 +10,12 @@ use crate::args::Args;
 use crate::failure::Failure;
 use crate::output::print;
 
+pub fn schema() -> Result<(), Failure> {
+    let text =
+        serde_json::to_string_pretty(&offing_scenarios::schema()).expect("a JSON value can be written");
+    print(&(text + "\n"))
+}
+
 pub fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "offing", &mut script);

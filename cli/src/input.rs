@@ -18,17 +18,19 @@ const MOST_BYTES: u64 = 65 << 20;
 /// Reads a scenario, whichever way it is written.
 pub fn scenario(input: &Input) -> Result<Loaded, Failure> {
     let Input { file, assignments, reading } = input;
-    let name = name(file);
+    let mut name = name(file);
     let folder = file.parent().unwrap_or(Path::new(""));
     let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
     let (text, mut warnings) = if is_continuum(file) {
         let (resolved, warnings) = continuum(file, reading)?;
+        // Lines and columns are now those of the text that `offing import` writes.
+        name += " as a scenario";
         (as_scenario(&resolved, file, reading).map_err(|failure| failure.after(&warnings))?, warnings)
     } else {
         mind_continuum_only(reading);
         (read(file)?, Vec::new())
     };
-    let loaded = load(&text, &name, &files, &models::presets(), assignments).map_err(Failure::Bad);
+    let loaded = load(&text, &name, &files, &models::shipped().presets(), assignments).map_err(Failure::Bad);
     let mut loaded = loaded.map_err(|failure| failure.after(&warnings))?;
     warnings.append(&mut loaded.warnings);
     loaded.warnings = warnings;
@@ -55,7 +57,8 @@ pub fn continuum(file: &Path, reading: &Reading) -> Result<(Resolved, Vec<Issue>
 /// The scenario that a Continuum configuration describes.
 pub fn as_scenario(resolved: &Resolved, file: &Path, reading: &Reading) -> Result<String, Failure> {
     let stem = file.file_stem().map_or("continuum".into(), |stem| stem.to_string_lossy());
-    continuum::to_scenario(resolved, reading.semantics(), &models::application(), &stem).map_err(Failure::Bad)
+    continuum::to_scenario(resolved, reading.semantics(), &models::image_classification(), &stem)
+        .map_err(Failure::Bad)
 }
 
 fn mind_continuum_only(reading: &Reading) {

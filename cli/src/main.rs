@@ -27,12 +27,13 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    output::die_of_interrupts();
+    output::tidy_up_on_signals();
     let done = match &args.command {
         Command::Check(check) => check::run(check),
         Command::Simulate(simulate) => simulate::run(simulate),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
+        Command::Schema => editors::schema(),
         Command::Completions { shell } => editors::completions(*shell),
         Command::Man { folder } => editors::man(folder.as_deref()),
     };

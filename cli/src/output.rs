@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::thread;
+use std::{process, thread};
 
 use offing_scenarios::Issue;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
 
@@ -97,18 +99,19 @@ fn unwritable(path: &Path, cause: io::Error) -> Failure {
     Failure::Unwritable { file: format!("`{}`", path.display()), cause }
 }
 
-/// From now on an interrupt removes unfinished files and exits with 130.
-pub fn die_of_interrupts() {
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT]) else {
-        // Then the kernel ends us, and a shell says 130 all the same.
+/// From now on a signal that ends the command removes unfinished files first. The exit code is what a shell
+/// says of such an end: 130 for an interrupt. A hang-up is not among them, because `nohup` has it ignored.
+pub fn tidy_up_on_signals() {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+        // Then the kernel ends us without ceremony, and a shell says the same.
         return;
     };
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        if let Some(signal) = signals.forever().next() {
             for path in unfinished().iter() {
                 let _ = fs::remove_file(path);
             }
-            std::process::exit(130);
+            process::exit(128 + signal);
         }
     });
 }

@@ -4,7 +4,7 @@ use offing_core::{
     App, Arrivals, Deployment, Direction, Distribution, Link, Rate, Scope, Sharing, Stage, Tier, units,
 };
 use offing_models::{loads, memory};
-use offing_scenarios::{Scenario, infeasible};
+use offing_scenarios::{Axis, Condition, Scenario, Space, canonical, infeasible};
 use offing_sim::stations_apply;
 use serde::Serialize;
 
@@ -30,13 +30,33 @@ pub struct Facts {
     load: f64,
     /// Demand over capacity of everything that a request passes.
     loads: Loads,
-    stable: bool,
-    bottleneck: &'static str,
     memory_needed_bytes: u64,
     memory_available_bytes: Option<u64>,
     links: Vec<LinkFacts>,
     feasible: bool,
     infeasible: Vec<String>,
+    space: SpaceFacts,
+    goal: GoalFacts,
+}
+
+#[derive(Serialize)]
+struct SpaceFacts {
+    /// Those that `conditions` exclude among them.
+    deployments: u128,
+    axes: Vec<AxisFacts>,
+    conditions: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct AxisFacts {
+    keys: Vec<String>,
+    values: u64,
+}
+
+#[derive(Serialize)]
+struct GoalFacts {
+    require: Vec<String>,
+    minimise: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -69,14 +89,14 @@ struct DirectionFacts {
     window_bytes: Option<f64>,
 }
 
-pub fn derive(deployment: &Deployment) -> Facts {
+pub fn derive(scenario: &Scenario) -> Facts {
+    let deployment = &scenario.base;
     let Deployment { app, placement, .. } = deployment;
     let (endpoints, targets) = (deployment.endpoints(), deployment.targets());
     let rate_rps = app.rate_hz * f64::from(endpoints.nodes);
     let reasons = infeasible(deployment);
-    let loads = loads(deployment, &models::parameters().transport());
-    let (bottleneck, _) = loads.bottleneck();
-    let (stable, offing_models::Loads { endpoint, uplink, target, downlink }) = (loads.is_stable(), loads);
+    let loads = loads(deployment, &models::shipped().transport());
+    let offing_models::Loads { endpoint, uplink, target, downlink } = loads;
     Facts {
         deployment: deployment.id(),
         engine: if stations_apply(deployment) { "stations" } else { "events" },
@@ -91,14 +111,30 @@ pub fn derive(deployment: &Deployment) -> Facts {
         requests_expected: rate_rps * (deployment.duration - deployment.warm_up).as_secs_f64(),
         load: target,
         loads: Loads { endpoint, uplink, target, downlink },
-        stable,
-        bottleneck: bottleneck.name(),
         memory_needed_bytes: memory::needed_bytes(deployment),
         memory_available_bytes: targets.memory_bytes,
         links: deployment.links.iter().map(|link| link_facts(deployment, link)).collect(),
         feasible: reasons.is_empty(),
         infeasible: reasons,
+        space: space_facts(&scenario.space),
+        goal: GoalFacts {
+            require: texts(scenario.goal.require.iter()),
+            minimise: scenario.goal.minimise.clone(),
+        },
     }
+}
+
+fn space_facts(space: &Space) -> SpaceFacts {
+    let axis = |axis: &Axis| AxisFacts { keys: axis.keys().map(String::from).collect(), values: axis.len() };
+    SpaceFacts {
+        deployments: space.len(),
+        axes: space.axes().iter().map(axis).collect(),
+        conditions: texts(space.conditions()),
+    }
+}
+
+fn texts<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Vec<String> {
+    conditions.map(|condition| condition.text().into()).collect()
 }
 
 fn link_facts(deployment: &Deployment, link: &Link) -> LinkFacts {
@@ -139,9 +175,10 @@ fn direction_facts(direction: &Direction) -> DirectionFacts {
     }
 }
 
-/// Every key with its value.
-pub fn resolve(scenario: &Scenario) -> impl Serialize {
-    scenario.base.clone()
+/// Every key of the deployment with its value, as a scenario file has them.
+pub fn resolve(scenario: &Scenario) -> toml::Table {
+    let single = Scenario::single(scenario.name.clone(), scenario.seed, scenario.base.clone());
+    canonical(&single).parse().expect("what is written canonically can be read")
 }
 
 pub fn text(scenario: &Scenario, facts: &Facts, screen: Screen) -> String {
@@ -307,30 +344,34 @@ fn derived(page: &mut Page, deployment: &Deployment, facts: &Facts) {
         page.fact("endpoints", &format!("{} per target node", significant(facts.endpoints_per_target)));
     }
     page.fact("load", &percent(facts.load));
+    let Loads { endpoint, uplink, target, downlink } = facts.loads;
     if facts.is_offloaded {
-        let Loads { endpoint, uplink, target, downlink } = facts.loads;
         let each = [("endpoint", endpoint), ("uplink", uplink), ("target", target), ("downlink", downlink)];
         page.fact("loads", &each.map(|(name, load)| format!("{name} {}", percent(load))).join(", "));
     }
-    page.fact("bottleneck", facts.bottleneck);
-    if !facts.stable {
-        page.marked(
-            Style::Alarm,
-            "overload:",
-            "more is asked for than can be done, and a queue without a limit grows",
-        );
+    if [endpoint, uplink, target, downlink].iter().any(|&load| load >= 1.0) {
+        page.marked(Style::Alarm, "overload:", "more is asked for than can be done");
     }
     let memory = deployment.app.memory_bytes;
     if memory > 0 {
-        let available =
-            facts.memory_available_bytes.map_or("any amount".into(), |b| units::write_bytes(b as f64));
         let workers = count(facts.workers_per_node.into(), "worker");
-        let needed = units::write_bytes(facts.memory_needed_bytes as f64);
+        let [each, needed] =
+            [memory, facts.memory_needed_bytes].map(|bytes| units::write_bytes(bytes as f64));
+        let available = facts.memory_available_bytes;
+        let available = available.map_or("any amount".into(), |bytes| units::write_bytes(bytes as f64));
         let fits = if facts.feasible { "" } else { ": does NOT fit" };
-        page.fact(
-            "memory",
-            &format!("{workers} of {} need {needed} of {available}{fits}", units::write_bytes(memory as f64)),
-        );
+        page.fact("memory", &format!("{workers} x {each} = {needed} of {available}{fits}"));
     }
+    let SpaceFacts { deployments, axes, conditions } = &facts.space;
+    if !axes.is_empty() {
+        let axes: Vec<String> = axes
+            .iter()
+            .map(|axis| format!("{} ({})", axis.keys.join(" with "), count(axis.values, "value")))
+            .collect();
+        page.fact("space", &format!("{deployments} deployments: {}", axes.join(", ")));
+        conditions.iter().for_each(|condition| page.fact("where", condition));
+    }
+    facts.goal.require.iter().for_each(|condition| page.fact("require", condition));
+    page.fact("minimise", &facts.goal.minimise.join(", then "));
     page.fact("deployment", &facts.deployment);
 }

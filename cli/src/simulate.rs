@@ -2,7 +2,7 @@
 
 use offing_core::{Deployment, Engine, Request, Run, Summary};
 use offing_scenarios::{Loaded, infeasible};
-use offing_sim::{Options, refusal, simulate_with};
+use offing_sim::{Options, refusal, simulate_with, stations_apply};
 
 use crate::args::{self, Simulate};
 use crate::failure::Failure;
@@ -69,6 +69,10 @@ fn predict(
     engine: args::Engine,
     requests: Option<&mut Vec<Request>>,
 ) -> Result<Run, Failure> {
+    let only_stations = engine == args::Engine::Stations;
+    if only_stations && !stations_apply(deployment) {
+        return Err(not_by_stations());
+    }
     let from = deployment.warm_up.as_nanos();
     let mut gather = requests.map(|requests| {
         move |request: Request| {
@@ -78,16 +82,17 @@ fn predict(
         }
     });
     let options = Options {
-        // The station engine may have to give up on the way, so it is never demanded: see below.
+        // The station engine may give up on the way, and would panic if it were demanded.
         engine: (engine == args::Engine::Events).then_some(Engine::Events),
         observer: gather.as_mut().map(|gather| gather as &mut dyn FnMut(Request)),
     };
-    let run = simulate_with(deployment, &models::parameters(), seed, options);
-    if engine == args::Engine::Stations && run.engine != Engine::Stations {
-        return Err(Failure::Refused {
-            message: "the station engine cannot run this deployment".into(),
-            hint: Some("leave `--engine` out, or write `--engine events`".into()),
-        });
+    let run = simulate_with(deployment, models::shipped(), seed, options);
+    if only_stations && run.engine != Engine::Stations { Err(not_by_stations()) } else { Ok(run) }
+}
+
+fn not_by_stations() -> Failure {
+    Failure::Refused {
+        message: "the station engine cannot run this deployment".into(),
+        hint: Some("leave `--engine` out, or write `--engine events`".into()),
     }
-    Ok(run)
 }

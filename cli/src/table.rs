@@ -22,7 +22,8 @@ pub fn text(summary: &Summary, deployment: &Deployment, screen: Screen) -> Strin
         }
     }
     facts(&mut page, summary, deployment);
-    for warning in &summary.warnings {
+    // That of an overload was said above, with the growth.
+    for warning in summary.warnings.iter().filter(|warning| !warning.starts_with("overload:")) {
         page.marked(Style::Warning, "warning:", warning);
     }
     page.into_text()
@@ -110,8 +111,8 @@ fn parts(page: &mut Page, summary: &Summary) {
 }
 
 fn facts(page: &mut Page, summary: &Summary, deployment: &Deployment) {
-    let stable = if summary.stable { "" } else { "   more than the workers can do" };
-    page.fact("load", &format!("{}{stable}", percent(summary.load)));
+    let too_much = if summary.load < 1.0 { "" } else { ", more than the workers can do" };
+    page.fact("load", &format!("{}{too_much}", percent(summary.load)));
     let used: Vec<String> =
         summary.utilization.iter().map(|(tier, share)| format!("{tier} {}", percent(*share))).collect();
     page.fact("utilization", &used.join(", "));

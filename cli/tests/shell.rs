@@ -13,7 +13,7 @@ use support::{command, golden, offing, scratch};
 #[test]
 fn help_is_short_and_has_an_example() {
     golden("help", &["--help"]);
-    for command in ["check", "simulate", "import", "export", "completions", "man"] {
+    for command in ["check", "simulate", "import", "export", "schema", "completions", "man"] {
         let help = offing(&[command, "--help"]).expect_code(0).stdout;
         assert!(help.contains(&format!("Example: offing {command} ")), "{help}");
         assert!(help.lines().count() < 60, "{help}");
@@ -71,24 +71,31 @@ fn a_full_disk_is_a_failure_of_the_system() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_leaves_no_half_of_a_file() {
-    let path = scratch("interrupted.csv");
-    let file = path.to_str().expect("text");
-    let long = ["--set", "duration=20000000 s", "--engine", "events"];
-    let mut child = command(&[&["simulate", "data/constant.toml", "--trace", file], &long[..]].concat())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let start = Instant::now();
-    while !path.exists() && start.elapsed() < Duration::from_secs(20) {
-        sleep(Duration::from_millis(5));
+fn a_signal_leaves_no_half_of_a_file() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let path = scratch(&format!("{signal}.csv"));
+        let file = path.to_str().expect("text");
+        let long = ["--set", "duration=20000000 s", "--engine", "events"];
+        let mut child = command(&[&["simulate", "data/constant.toml", "--trace", file], &long[..]].concat())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let start = Instant::now();
+        while !path.exists() && start.elapsed() < Duration::from_secs(20) {
+            sleep(Duration::from_millis(5));
+        }
+        assert!(path.exists(), "the file is opened before the work");
+        let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()), "the run was still going on");
+        assert_eq!(child.wait().expect("it ends").code(), Some(code));
+        assert!(!path.exists());
     }
-    assert!(path.exists(), "the file is opened before the work");
-    let kill =
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is a kill");
-    assert!(kill.success(), "the run was still going on");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
-    assert!(!path.exists());
+}
+
+#[test]
+fn the_schema_is_the_one_that_is_shipped() {
+    let printed = offing(&["schema"]).expect_code(0);
+    assert!(printed.json()["properties"]["app"].is_object());
 }
 
 #[test]

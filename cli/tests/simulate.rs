@@ -30,7 +30,10 @@ fn the_json_of_a_deployment_without_chance_is_exact() {
     assert_eq!(told["requests"]["offered"], 1000);
     assert_eq!(told["scenario"], "constant");
     assert_eq!(told["engine"], "stations");
-    assert!((number(&told["utilization"]["cloud"]) - 0.025).abs() < 1e-6, "two cores, 50 ms a second");
+    assert!(
+        (number(&told["utilization"]["cloud"]) - 0.025).abs() < 1e-4,
+        "two cores, 50 ms a second: {told}"
+    );
     assert!((number(&told["load"]) - 0.05).abs() < 1e-9, "one worker, 50 ms a second");
     assert_eq!(told["cost_usd_per_hour"], 0.5);
     assert_eq!(told["deadline_miss_share"], 0.0);
@@ -272,6 +275,16 @@ fn a_continuum_file_is_as_good_as_a_scenario() {
         "{}",
         strict.stderr
     );
+}
+
+#[test]
+fn places_in_a_continuum_file_are_told_from_places_in_the_scenario_it_becomes() {
+    let told = offing(&["simulate", "data/unshaped.cfg"]).expect_code(0).stderr;
+    assert!(
+        told.contains("data/unshaped.cfg:13:1: warning: infrastructure.wireless_network_preset: "),
+        "{told}"
+    );
+    assert!(told.contains("data/unshaped.cfg as a scenario:"), "{told}");
 }
 
 #[test]
