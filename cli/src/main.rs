@@ -1,3 +1,46 @@
 //! The `offing` command: reads, calls one crate, writes, exits.
 
-fn main() {}
+mod args;
+mod failure;
+mod input;
+mod models;
+mod output;
+mod page;
+
+mod check;
+mod continuum_facts;
+mod scenario_facts;
+
+mod row;
+mod simulate;
+mod table;
+mod trace;
+
+mod convert;
+mod editors;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    output::die_of_interrupts();
+    let done = match &args.command {
+        Command::Check(check) => check::run(check),
+        Command::Simulate(simulate) => simulate::run(simulate),
+        Command::Import(import) => convert::import(import),
+        Command::Export(export) => convert::export(export),
+        Command::Completions { shell } => editors::completions(*shell),
+        Command::Man { folder } => editors::man(folder.as_deref()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            failure.exit_code()
+        }
+    }
+}

@@ -8,8 +8,8 @@
 //! completion at a station comes before an entry; then by the number of the endpoint or node; then first come
 //! first served. This order is part of the format: changing it changes results.
 
-use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use offing_core::{Scope, Sharing};
 use offing_models::{Budget, Shared};
@@ -18,8 +18,9 @@ use crate::calendar::{Calendar, NEVER};
 use crate::network::{Hop, NO_NODE, Network, Way, Wires};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
+use crate::streams::Purpose;
 
-/// What can happen, in the order in which simultaneous events happen. Each owns the slots from `first[event]`.
+/// What can happen, in the order in which simultaneous events happen. Each is a kind of slots of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 enum Event {
@@ -43,17 +44,26 @@ enum Event {
     Received,
 }
 
-const EVENTS: [Event; 9] = [
-    Event::Prepared,
-    Event::Emitted,
-    Event::Sent,
-    Event::EntersUplink,
-    Event::Processed,
-    Event::Arrived,
-    Event::Returned,
-    Event::EntersDownlink,
-    Event::Received,
-];
+const EVENTS: usize = 9;
+
+impl Event {
+    /// The event of a kind of slots.
+    #[inline(always)]
+    fn of(kind: usize) -> Self {
+        match kind {
+            0 => Event::Prepared,
+            1 => Event::Emitted,
+            2 => Event::Sent,
+            3 => Event::EntersUplink,
+            4 => Event::Processed,
+            5 => Event::Arrived,
+            6 => Event::Returned,
+            7 => Event::EntersDownlink,
+            8 => Event::Received,
+            _ => unreachable!("the calendar has {EVENTS} kinds"),
+        }
+    }
+}
 
 /// No request.
 const NONE: u32 = u32::MAX;
@@ -113,9 +123,13 @@ struct Endpoint {
     queue: Queue,
     /// When the request at the head began.
     began: u64,
+    under_way: u32,
+    /// Word that places it within its first period.
+    phase: u32,
+    /// Words of its next emissions, by the last bits of their indices.
+    words: [u32; 4],
     budget: Budget,
     quota_phase: u64,
-    under_way: u32,
 }
 
 /// Requests that are due at known instants, earliest first, ties by source and then as they came.
@@ -140,7 +154,10 @@ impl Line {
     fn push(&mut self, time: u64, source: u32, id: u32) -> u64 {
         match self {
             Line::Constant(due) => {
-                debug_assert!(due.back().is_none_or(|last| last.0 <= time), "a constant delay keeps the order");
+                debug_assert!(
+                    due.back().is_none_or(|last| last.0 <= time),
+                    "a constant delay keeps the order"
+                );
                 // Almost always the end; a preparation without work may come out of turn.
                 let mut place = due.len();
                 while place > 0 && (due[place - 1].0, due[place - 1].1) > (time, source) {
@@ -250,8 +267,6 @@ impl Transmitters {
 struct World<'n, 'o> {
     network: &'n Network,
     calendar: Calendar,
-    /// First slot of each event.
-    first: [usize; EVENTS.len() + 1],
     flights: Vec<Flight>,
     vacant: Vec<u32>,
     endpoints: Vec<Endpoint>,
@@ -278,14 +293,14 @@ pub(crate) fn run(network: &Network, observer: Observer<'_>) -> (Tally, u64) {
     let mut events = 0;
     let mut last = 0;
     loop {
-        let (now, slot) = world.calendar.first();
+        let (now, kind, number) = world.calendar.first();
         if now == NEVER {
             return (world.recorder.finish(), events);
         }
         assert!(last <= now, "time moved back");
         last = now;
         events += 1;
-        world.happen(now, slot);
+        world.happen(now, Event::of(kind), number);
     }
 }
 
@@ -295,16 +310,12 @@ impl<'n, 'o> World<'n, 'o> {
         let (endpoints, nodes) = (n.endpoints as usize, n.nodes as usize);
         let up_stations = n.up.as_ref().map_or(0, |hop| n.up_stations(hop.scope));
         let down_stations = n.down.as_ref().map_or(0, |hop| n.down_stations(hop.scope));
-        let counts = [endpoints, endpoints, up_stations, 1, nodes, 1, down_stations, 1, 1];
-        let mut first = [0; EVENTS.len() + 1];
-        for (i, count) in counts.into_iter().enumerate() {
-            first[i + 1] = first[i] + count;
-        }
-        let is_constant = |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| hop.delay.is_constant().is_some());
+        let counts: [usize; EVENTS] = [endpoints, endpoints, up_stations, 1, nodes, 1, down_stations, 1, 1];
+        let is_constant =
+            |hop: &Option<Hop>| hop.as_ref().is_none_or(|hop| hop.delay.is_constant().is_some());
         let mut world = World {
             network,
-            calendar: Calendar::new(first[EVENTS.len()]),
-            first,
+            calendar: Calendar::new(&counts),
             flights: Vec::new(),
             vacant: Vec::new(),
             endpoints: (0..n.endpoints)
@@ -313,9 +324,11 @@ impl<'n, 'o> World<'n, 'o> {
                     emitted: 0,
                     queue: EMPTY,
                     began: 0,
+                    under_way: 0,
+                    phase: n.phase(e),
+                    words: [0; 4],
                     budget: Budget::default(),
                     quota_phase: n.quota_phase(e, false),
-                    under_way: 0,
                 })
                 .collect(),
             nodes: (0..n.nodes).map(|i| Node::new(&n.node, n.quota_phase(i, n.offloaded))).collect(),
@@ -338,43 +351,39 @@ impl<'n, 'o> World<'n, 'o> {
     }
 
     #[inline(always)]
-    fn slot(&self, event: Event, number: usize) -> usize {
-        self.first[event as usize] + number
-    }
-
-    #[inline(always)]
-    fn happen(&mut self, now: u64, slot: usize) {
-        let kind = (1..EVENTS.len()).take_while(|&i| slot >= self.first[i]).count();
-        let number = slot - self.first[kind];
-        match EVENTS[kind] {
+    fn happen(&mut self, now: u64, event: Event, number: usize) {
+        match event {
             Event::Prepared => self.prepared(now, number),
             Event::Emitted => self.emitted(now, number),
             Event::Sent => self.sent(now, number),
             Event::EntersUplink => {
                 let (id, next) = self.enters_up.pop();
-                self.calendar.set(slot, next);
+                self.calendar.set(event as usize, 0, next);
                 self.enter_uplink(now, id);
             }
             Event::Processed => {
-                let done = self.change_node(now, number, |node, started| node.advance(now, started));
+                let flights = &mut self.flights;
+                let node = &mut self.nodes[number];
+                let done = node.advance(now, &mut |id| flights[id as usize].passage.started = now);
+                self.calendar.set(Event::Processed as usize, number, node.next().unwrap_or(NEVER));
                 if let Some(id) = done {
                     self.processed(now, id);
                 }
             }
             Event::Arrived => {
                 let (id, next) = self.arrives.pop();
-                self.calendar.set(slot, next);
+                self.calendar.set(event as usize, 0, next);
                 self.arrived(now, id);
             }
             Event::Returned => self.returned(now, number),
             Event::EntersDownlink => {
                 let (id, next) = self.enters_down.pop();
-                self.calendar.set(slot, next);
+                self.calendar.set(event as usize, 0, next);
                 self.enter_downlink(now, id);
             }
             Event::Received => {
                 let (id, next) = self.receives.pop();
-                self.calendar.set(slot, next);
+                self.calendar.set(event as usize, 0, next);
                 self.received(now, id);
             }
         }
@@ -383,10 +392,19 @@ impl<'n, 'o> World<'n, 'o> {
     /// Plans the next emission of an endpoint, not before `now`.
     #[inline(always)]
     fn plan_emission(&mut self, number: u32, now: u64) {
-        let endpoint = &self.endpoints[number as usize];
-        let next = self.network.emitted(number, endpoint.index, endpoint.emitted).map(|at| at.max(now));
+        let endpoint = &mut self.endpoints[number as usize];
+        let index = endpoint.index;
+        let word = || {
+            // A block serves four emissions; the first of them in turn is not always number 0 of the block.
+            if index.is_multiple_of(4) || index == 1 {
+                endpoint.words = self.network.streams.block(Purpose::Emission as u32, number, index / 4);
+            }
+            endpoint.words[index as usize % 4]
+        };
+        let next = self.network.emitted_by(number, index, endpoint.emitted, || endpoint.phase, word);
+        let next = next.map(|at| at.max(now));
         let next = next.filter(|&at| at < self.network.until);
-        self.calendar.set(self.slot(Event::Emitted, number as usize), next.unwrap_or(NEVER));
+        self.calendar.set(Event::Emitted as usize, number as usize, next.unwrap_or(NEVER));
     }
 
     #[inline(always)]
@@ -399,7 +417,7 @@ impl<'n, 'o> World<'n, 'o> {
         endpoint.under_way += 1;
         if network.outstanding.is_some_and(|limit| endpoint.under_way >= limit) {
             // Closed loop: the endpoint plans its next emission when a reply is here.
-            self.calendar.set(self.slot(Event::Emitted, number), NEVER);
+            self.calendar.set(Event::Emitted as usize, number, NEVER);
         } else {
             self.plan_emission(number as u32, now);
         }
@@ -455,7 +473,7 @@ impl<'n, 'o> World<'n, 'o> {
                 quota.run(&mut endpoint.budget, endpoint.began, work)
             }
         };
-        self.calendar.set(self.slot(Event::Prepared, number), done);
+        self.calendar.set(Event::Prepared as usize, number, done);
     }
 
     #[inline(always)]
@@ -466,14 +484,14 @@ impl<'n, 'o> World<'n, 'o> {
         flight.passage.prepared = now;
         self.recorder.busy(Use::Prepare, flight.prepare, endpoint.began, now);
         if endpoint.queue.head == NONE {
-            self.calendar.set(self.slot(Event::Prepared, number), NEVER);
+            self.calendar.set(Event::Prepared as usize, number, NEVER);
         } else {
             self.begin_preparation(now, number);
         }
         match &self.network.up {
             Some(hop) if is_common(hop) => {
                 let due = self.enters_up.push(now, number as u32, id);
-                self.calendar.set(self.slot(Event::EntersUplink, 0), due);
+                self.calendar.set(Event::EntersUplink as usize, 0, due);
             }
             _ => self.enter_uplink(now, id),
         }
@@ -487,7 +505,7 @@ impl<'n, 'o> World<'n, 'o> {
         let station = self.network.up_station(hop.scope, passage.endpoint, node);
         let bytes = self.flights[id as usize].up;
         if let Some(due) = self.up.enter(hop, station, &mut self.flights, now, id, bytes) {
-            self.calendar.set(self.slot(Event::Sent, station), due);
+            self.calendar.set(Event::Sent as usize, station, due);
         }
     }
 
@@ -495,7 +513,7 @@ impl<'n, 'o> World<'n, 'o> {
     fn sent(&mut self, now: u64, station: usize) {
         let hop = self.network.up.as_ref().expect("something was sent");
         let (id, due) = self.up.done(hop, station, &self.flights, now, |flight| flight.up);
-        self.calendar.set(self.slot(Event::Sent, station), due);
+        self.calendar.set(Event::Sent as usize, station, due);
         self.send_off(now, id);
     }
 
@@ -516,7 +534,7 @@ impl<'n, 'o> World<'n, 'o> {
             }
         }
         let first = self.arrives.push(due, endpoint, id);
-        self.calendar.set(self.slot(Event::Arrived, 0), first);
+        self.calendar.set(Event::Arrived as usize, 0, first);
     }
 
     #[inline(always)]
@@ -529,26 +547,14 @@ impl<'n, 'o> World<'n, 'o> {
             flight.passage.node = least as u32;
         }
         let (number, work) = (flight.passage.node as usize, flight.work);
-        let admission = self.change_node(now, number, |node, started| node.arrive(now, id, work, started));
+        let flights = &mut self.flights;
+        let node = &mut self.nodes[number];
+        let admission = node.arrive(now, id, work, &mut |id| flights[id as usize].passage.started = now);
+        self.calendar.set(Event::Processed as usize, number, node.next().unwrap_or(NEVER));
         if let Admission::Dropped(lost) = admission {
             self.recorder.dropped(&self.flights[lost as usize].passage, now);
             self.leave(now, lost);
         }
-    }
-
-    /// Lets something happen at a node, then notes which requests have begun and when it changes next.
-    #[inline(always)]
-    fn change_node<T>(
-        &mut self,
-        now: u64,
-        number: usize,
-        change: impl FnOnce(&mut Node, &mut dyn FnMut(u32)) -> T,
-    ) -> T {
-        let flights = &mut self.flights;
-        let result = change(&mut self.nodes[number], &mut |id| flights[id as usize].passage.started = now);
-        let next = self.nodes[number].next().unwrap_or(NEVER);
-        self.calendar.set(self.slot(Event::Processed, number), next);
-        result
     }
 
     #[inline(always)]
@@ -560,7 +566,7 @@ impl<'n, 'o> World<'n, 'o> {
             None => self.received(now, id),
             Some(hop) if is_common(hop) => {
                 let due = self.enters_down.push(now, flight.passage.node, id);
-                self.calendar.set(self.slot(Event::EntersDownlink, 0), due);
+                self.calendar.set(Event::EntersDownlink as usize, 0, due);
             }
             Some(_) => self.enter_downlink(now, id),
         }
@@ -573,7 +579,7 @@ impl<'n, 'o> World<'n, 'o> {
         let station = self.network.down_station(hop.scope, flight.passage.endpoint, flight.passage.node);
         let bytes = flight.reply;
         if let Some(due) = self.down.enter(hop, station, &mut self.flights, now, id, bytes) {
-            self.calendar.set(self.slot(Event::Returned, station), due);
+            self.calendar.set(Event::Returned as usize, station, due);
         }
     }
 
@@ -581,12 +587,12 @@ impl<'n, 'o> World<'n, 'o> {
     fn returned(&mut self, now: u64, station: usize) {
         let hop = self.network.down.as_ref().expect("something was returned");
         let (id, due) = self.down.done(hop, station, &self.flights, now, |flight| flight.reply);
-        self.calendar.set(self.slot(Event::Returned, station), due);
+        self.calendar.set(Event::Returned as usize, station, due);
         let flight = &self.flights[id as usize];
         let (endpoint, index) = (flight.passage.endpoint, flight.passage.index);
         let delay = self.network.delay(hop, Way::Down, endpoint, index, flight.reply);
         let first = self.receives.push(now + delay, endpoint, id);
-        self.calendar.set(self.slot(Event::Received, 0), first);
+        self.calendar.set(Event::Received as usize, 0, first);
     }
 
     #[inline(always)]

@@ -19,7 +19,9 @@ const SLOWEST_HZ: f64 = 1e-5;
 pub fn refusal(deployment: &Deployment) -> Option<String> {
     if deployment.app.rate_hz < SLOWEST_HZ {
         let rate = deployment.app.rate_hz;
-        return Some(format!("a rate of {rate} /s is below the limit of {SLOWEST_HZ} /s (one request in 28 h)"));
+        return Some(format!(
+            "a rate of {rate} /s is below the limit of {SLOWEST_HZ} /s (one request in 28 h)"
+        ));
     }
     let endpoints = u64::from(deployment.endpoints().nodes);
     let nodes = u64::from(deployment.targets().nodes);
@@ -252,17 +254,28 @@ impl Network {
     /// first). Nothing if it emits no more.
     #[inline(always)]
     pub(crate) fn emitted(&self, endpoint: u32, index: u64, previous: u64) -> Option<u64> {
+        let phase = || self.phase(endpoint);
+        self.emitted_by(endpoint, index, previous, phase, || self.streams.emission(endpoint, index))
+    }
+
+    /// The same for those who keep an endpoint's phase and the word of its emission.
+    #[inline(always)]
+    pub(crate) fn emitted_by(
+        &self,
+        endpoint: u32,
+        index: u64,
+        previous: u64,
+        phase: impl FnOnce() -> u32,
+        word: impl FnOnce() -> u32,
+    ) -> Option<u64> {
         match &self.emission {
             Emission::Periodic { period, jitter } => {
-                let nominal = self.nominal(endpoint, index, *period);
+                let nominal = nominal(phase(), index, *period);
                 let Some(table) = jitter else { return Some(nominal) };
-                let deviate = table.deviate(self.streams.emission(endpoint, index));
-                Some(nominal.saturating_add_signed(deviate).max(previous))
+                Some(nominal.saturating_add_signed(table.deviate(word())).max(previous))
             }
-            Emission::Renewal { first, .. } if index == 0 => {
-                Some(first.sample(self.streams.block(Purpose::Phase as u32, endpoint, 0)[0]))
-            }
-            Emission::Renewal { gap, .. } => Some(previous + gap.sample(self.streams.emission(endpoint, index))),
+            Emission::Renewal { first, .. } if index == 0 => Some(first.sample(phase())),
+            Emission::Renewal { gap, .. } => Some(previous + gap.sample(word())),
             Emission::Trace { times, from } => {
                 let e = endpoint as usize;
                 let mine = if from.is_empty() { &times[..] } else { &times[from[e]..from[e + 1]] };
@@ -271,12 +284,10 @@ impl Network {
         }
     }
 
-    /// The instant of a periodic emission before jitter.
+    /// The word that places an endpoint within its first period.
     #[inline(always)]
-    pub(crate) fn nominal(&self, endpoint: u32, index: u64, period: u64) -> u64 {
-        let word = self.streams.block(Purpose::Phase as u32, endpoint, 0)[0];
-        let phase = (u128::from(period) * u128::from(word)) >> (32 + PERIOD_BITS);
-        phase as u64 + periods(index, period)
+    pub(crate) fn phase(&self, endpoint: u32) -> u32 {
+        self.streams.block(Purpose::Phase as u32, endpoint, 0)[0]
     }
 
     /// The node of a request; nothing if that is decided on arrival.
@@ -333,9 +344,7 @@ impl Network {
     pub(crate) fn up_stations(&self, scope: Scope) -> usize {
         match scope {
             Scope::Tier => 1,
-            Scope::Pair if self.pairs_up() => {
-                self.endpoints as usize * self.nodes as usize
-            }
+            Scope::Pair if self.pairs_up() => self.endpoints as usize * self.nodes as usize,
             _ => self.endpoints as usize,
         }
     }
@@ -400,6 +409,13 @@ pub(crate) fn periods(count: u64, period: u64) -> u64 {
     ((u128::from(count) * u128::from(period)) >> PERIOD_BITS) as u64
 }
 
+/// The instant of a periodic emission before jitter.
+#[inline(always)]
+fn nominal(phase: u32, index: u64, period: u64) -> u64 {
+    let phase = (u128::from(period) * u128::from(phase)) >> (32 + PERIOD_BITS);
+    phase as u64 + periods(index, period)
+}
+
 fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
     let period = (1e9 / rate_hz * f64::from(1 << PERIOD_BITS)).round() as u64;
     match arrivals {
@@ -410,12 +426,10 @@ fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
         Arrivals::Poisson => {
             Emission::Renewal { first: Sampler::poisson_gap(rate_hz), gap: Sampler::poisson_gap(rate_hz) }
         }
-        Arrivals::Bursts { on, off } => {
-            Emission::Renewal {
-                first: Sampler::burst_first_gap(rate_hz, *on, *off),
-                gap: Sampler::burst_gap(rate_hz, *on, *off),
-            }
-        }
+        Arrivals::Bursts { on, off } => Emission::Renewal {
+            first: Sampler::burst_first_gap(rate_hz, *on, *off),
+            gap: Sampler::burst_gap(rate_hz, *on, *off),
+        },
         Arrivals::Trace { arrivals, .. } if arrivals.iter().all(|a| a.endpoint.is_none()) => {
             Emission::Trace { times: arrivals.iter().map(|a| a.at.as_nanos()).collect(), from: Vec::new() }
         }
@@ -424,7 +438,10 @@ fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
             for arrival in arrivals.iter() {
                 match arrival.endpoint {
                     // A deployment may have fewer endpoints than the recording.
-                    Some(e) => mine.get_mut(e as usize).into_iter().for_each(|times| times.push(arrival.at.as_nanos())),
+                    Some(e) => mine
+                        .get_mut(e as usize)
+                        .into_iter()
+                        .for_each(|times| times.push(arrival.at.as_nanos())),
                     None => mine.iter_mut().for_each(|times| times.push(arrival.at.as_nanos())),
                 }
             }

@@ -57,6 +57,9 @@ struct Running {
 
 /// The processors under the workers.
 enum Processors {
+    /// A core for each worker and no quota, so that all idle workers are alike. `running` holds instant and
+    /// request, first done last, ties as they came; it is short, so its order costs less than a heap's.
+    Plain { idle: u32, running: Vec<(u64, u32)> },
     /// A core for each worker. `idle` ascends by `available`, `running` by `done`, ties as they came.
     Own { idle: VecDeque<Idle>, running: VecDeque<Running> },
     /// More workers than cores: all requests in service share the cores.
@@ -76,7 +79,9 @@ impl Node {
     pub(crate) fn new(spec: &NodeSpec, phase: u64) -> Self {
         let quota = spec.quota.map(|quota| quota.with_phase(phase));
         let workers = spec.workers as usize;
-        let processors = if spec.workers <= spec.cores {
+        let processors = if spec.is_plain() {
+            Processors::Plain { idle: spec.workers, running: Vec::with_capacity(workers) }
+        } else if spec.workers <= spec.cores {
             let idle = Idle { available: 0, budget: Budget::default() };
             Processors::Own { idle: vec![idle; workers].into(), running: VecDeque::with_capacity(workers) }
         } else {
@@ -99,13 +104,29 @@ impl Node {
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
             + match &self.processors {
+                Processors::Plain { running, .. } => running.len(),
                 Processors::Own { running, .. } => running.len(),
                 Processors::Common { cores, .. } => cores.len(),
             }
     }
 
     /// Request `id` with `work` [CPU ns] arrives; `started` hears which requests begin service now.
-    pub(crate) fn arrive(&mut self, now: u64, id: u32, work: u64, started: &mut (impl FnMut(u32) + ?Sized)) -> Admission {
+    #[inline(always)]
+    pub(crate) fn arrive(
+        &mut self,
+        now: u64,
+        id: u32,
+        work: u64,
+        started: &mut (impl FnMut(u32) + ?Sized),
+    ) -> Admission {
+        if let Processors::Plain { idle, running } = &mut self.processors
+            && *idle > 0
+        {
+            *idle -= 1;
+            begin(running, now + work, id);
+            started(id);
+            return Admission::Accepted;
+        }
         self.waiting.push_back((id, work));
         self.start_waiting(now, started);
         if self.waiting.len() <= self.limit {
@@ -119,8 +140,10 @@ impl Node {
     }
 
     /// When the node changes next without an arrival.
+    #[inline(always)]
     pub(crate) fn next(&self) -> Option<u64> {
         match &self.processors {
+            Processors::Plain { running, .. } => running.last().map(|&(done, _)| done),
             Processors::Own { idle, running } => {
                 let done = running.front().map(|r| r.done);
                 let rested = idle.front().filter(|_| !self.waiting.is_empty()).map(|i| i.available);
@@ -135,8 +158,20 @@ impl Node {
 
     /// Lets the change at `now` happen, which is what [`Self::next`] said. Returns the request that is done,
     /// if one is; otherwise a rested worker has taken a request.
+    #[inline(always)]
     pub(crate) fn advance(&mut self, now: u64, started: &mut (impl FnMut(u32) + ?Sized)) -> Option<u32> {
         let done = match &mut self.processors {
+            Processors::Plain { idle, running } => {
+                let (_, done) = running.pop().expect("a request is done");
+                match self.waiting.pop_front() {
+                    Some((id, work)) => {
+                        begin(running, now + work, id);
+                        started(id);
+                    }
+                    None => *idle += 1,
+                }
+                return Some(done);
+            }
             Processors::Own { idle, running } => {
                 if running.front().is_some_and(|r| r.done == now) {
                     let r = running.pop_front().expect("there is a first");
@@ -154,11 +189,14 @@ impl Node {
         done
     }
 
+    #[inline(never)]
     fn start_waiting(&mut self, now: u64, started: &mut (impl FnMut(u32) + ?Sized)) {
         while let Some(&(id, work)) = self.waiting.front() {
             match &mut self.processors {
+                // Whoever waits here finds all workers busy.
+                Processors::Plain { .. } => return,
                 Processors::Own { idle, running } => {
-                    if !idle.front().is_some_and(|worker| worker.available <= now) {
+                    if idle.front().is_none_or(|worker| worker.available > now) {
                         return;
                     }
                     let Idle { mut budget, .. } = idle.pop_front().expect("there is a first");
@@ -177,6 +215,24 @@ impl Node {
             started(id);
         }
     }
+}
+
+/// A plain worker begins a request that is done at `done`.
+#[inline(always)]
+fn begin(running: &mut Vec<(u64, u32)>, done: u64, id: u32) {
+    if running.len() > 16 {
+        let later = running.partition_point(|other| other.0 > done);
+        return running.insert(later, (done, id));
+    }
+    // Every place is looked at, since where the search ends cannot be predicted.
+    let mut carried = (done, id);
+    for place in running.iter_mut() {
+        let stays = place.0 > carried.0;
+        let (first, second) = (*place, carried);
+        *place = if stays { first } else { second };
+        carried = if stays { second } else { first };
+    }
+    running.push(carried);
 }
 
 #[cfg(test)]
@@ -206,7 +262,9 @@ mod tests {
                 (_, Some(now)) => {
                     let (id, &(_, work)) = arrivals.next().expect("there is one");
                     let mut begun = Vec::new();
-                    if let Admission::Dropped(id) = node.arrive(now, id as u32, work, &mut |id| begun.push(id)) {
+                    if let Admission::Dropped(id) =
+                        node.arrive(now, id as u32, work, &mut |id| begun.push(id))
+                    {
                         dropped.push(id);
                     }
                     begun.into_iter().for_each(|id| starts[id as usize] = now);

@@ -90,6 +90,12 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// CPU time that lies within the observed span [ns].
+    #[inline(always)]
+    pub(crate) fn add_busy(&mut self, whose: Use, work: u64) {
+        self.busy[whose as usize] += u128::from(work);
+    }
+
     /// A request has come back.
     #[inline(always)]
     pub(crate) fn completed(&mut self, p: &Passage) {
@@ -121,7 +127,13 @@ impl<'a> Recorder<'a> {
     #[cold]
     fn tell(&mut self, p: &Passage, parts: Option<Parts>) {
         if let Some(observer) = &mut self.observer {
-            observer(Request { emitted: p.emitted, endpoint: p.endpoint, index: p.index, node: p.node, parts });
+            observer(Request {
+                emitted: p.emitted,
+                endpoint: p.endpoint,
+                index: p.index,
+                node: p.node,
+                parts,
+            });
         }
     }
 

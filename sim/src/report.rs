@@ -10,7 +10,13 @@ use crate::recorder::{Tally, Use};
 const RELAXATION: f64 = 600.0;
 
 /// The record of a run.
-pub(crate) fn run(deployment: &Deployment, models: &ModelSet, seed: u64, engine: Engine, tally: Tally) -> Run {
+pub(crate) fn run(
+    deployment: &Deployment,
+    models: &ModelSet,
+    seed: u64,
+    engine: Engine,
+    tally: Tally,
+) -> Run {
     let d = deployment;
     let window = d.duration - d.warm_up;
     let busy_ns = |index: usize| {
@@ -31,8 +37,7 @@ pub(crate) fn run(deployment: &Deployment, models: &ModelSet, seed: u64, engine:
     let utilization =
         |index: usize| used.iter().position(|&other| other == index).map_or(0.0, |i| tiers[i].utilization());
     let loads = loads(d, &models.transport());
-    let energy_j =
-        energy::deployment_power_w(d, utilization).map(|watts| watts * window.as_secs_f64());
+    let energy_j = energy::deployment_power_w(d, utilization).map(|watts| watts * window.as_secs_f64());
     let mut run = Run {
         deployment: d.id(),
         seed,

@@ -18,8 +18,8 @@
 
 mod express;
 
-use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use offing_core::{Balance, Deployment, Drop, Scope, Sharing};
 use offing_models::{Budget, Sampler, Shared};
@@ -110,7 +110,9 @@ impl Pending {
         let shift = ((to - from) / self.0.len() as u64).checked_ilog2().unwrap_or(0);
         // One bucket more than needed takes what is left for later.
         let later = ((to - from) >> shift) as usize + 1;
-        let bucket = |entry: &Entry| if entry.time < horizon { ((entry.time - from) >> shift) as usize } else { later };
+        let bucket = |entry: &Entry| {
+            if entry.time < horizon { ((entry.time - from) >> shift) as usize } else { later }
+        };
         counts.clear();
         counts.resize(later + 1, 0);
         for entry in &self.0 {
@@ -271,7 +273,10 @@ fn fill_gaps(streams: &Streams, gap: &Sampler, endpoint: u32, first: u64, gaps: 
 enum Transmitters {
     None,
     /// When each is free.
-    Fifo { free: Vec<u64>, wires: Wires },
+    Fifo {
+        free: Vec<u64>,
+        wires: Wires,
+    },
     Fair(Vec<Shared>),
 }
 
@@ -650,8 +655,7 @@ impl<'n, 'o> Stations<'n, 'o> {
                 });
                 match own_hop {
                     Some(hop) => {
-                        uplink_free =
-                            self.own_wires.finish(hop, e, uplink_free.max(prepared), batch.up[i]);
+                        uplink_free = self.own_wires.finish(hop, e, uplink_free.max(prepared), batch.up[i]);
                         self.send_off(id, uplink_free, batch.up[i]);
                     }
                     None if network.up.is_none() => self.send_off(id, prepared, batch.up[i]),
@@ -944,7 +948,8 @@ impl<'n, 'o> Stations<'n, 'o> {
                     let station = self.network.down_station(hop.scope, flight.endpoint, flight.node);
                     let sent = wires.finish(hop, station, d.time.max(free[station]), flight.reply);
                     free[station] = sent;
-                    let delay = self.network.delay(hop, Way::Down, flight.endpoint, flight.index, flight.reply);
+                    let delay =
+                        self.network.delay(hop, Way::Down, flight.endpoint, flight.index, flight.reply);
                     self.receive(d.id, d.time, sent + delay);
                 }
             }

@@ -44,6 +44,7 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2], rounds: usize) -> [u32; 4] {
 
 /// The same for sixteen counters side by side: what the compiler turns into vector instructions.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "lanes index four columns at once")]
 fn philox_lanes<const LANES: usize>(c: &mut [[u32; LANES]; 4], mut key: [u32; 2]) {
     for _ in 0..ROUNDS {
         for lane in 0..LANES {
@@ -83,6 +84,7 @@ impl Streams {
 
     /// The words of many emissions of an endpoint, from block `first` on; their number is a multiple of 64.
     #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "lanes index four columns at once")]
     pub(crate) fn emissions(&self, endpoint: u32, first: u64, words: &mut [u32]) {
         const LANES: usize = 16;
         for (group, words) in words.chunks_exact_mut(4 * LANES).enumerate() {
@@ -114,7 +116,9 @@ impl Streams {
         for start in (0..n).step_by(LANES) {
             let mut c: [[u32; LANES]; 4] = [[0; LANES], [0; LANES], [0; LANES], [purpose; LANES]];
             let here = LANES.min(n - start);
-            for (lane, (&k, &e)) in index[start..start + here].iter().zip(&entity[start..start + here]).enumerate() {
+            for (lane, (&k, &e)) in
+                index[start..start + here].iter().zip(&entity[start..start + here]).enumerate()
+            {
                 c[0][lane] = k as u32;
                 c[1][lane] = (k >> 32) as u32;
                 c[2][lane] = e;

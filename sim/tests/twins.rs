@@ -19,15 +19,21 @@ fn rows(deployment: &Deployment, seed: u64, engine: Engine) -> (Run, Vec<Request
 
 /// Coarse values, so that ties are frequent.
 fn span_ms() -> impl Strategy<Value = f64> {
-    prop_oneof![Just(0.0), (1u32..60).prop_map(|x| f64::from(x) * 5.0), (1u32..2000).prop_map(|x| f64::from(x) / 7.0)]
+    prop_oneof![
+        Just(0.0),
+        (1u32..60).prop_map(|x| f64::from(x) * 5.0),
+        (1u32..2000).prop_map(|x| f64::from(x) / 7.0)
+    ]
 }
 
 fn work() -> impl Strategy<Value = Distribution> {
     prop_oneof![
         span_ms().prop_map(|x| Distribution::Constant(x / 1e3)),
         (1u32..200).prop_map(|x| Distribution::Exponential { mean: f64::from(x) / 1e3 }),
-        (1u32..200, 1u32..20)
-            .prop_map(|(x, cv)| Distribution::Lognormal { mean: f64::from(x) / 1e3, cv: f64::from(cv) / 10.0 }),
+        (1u32..200, 1u32..20).prop_map(|(x, cv)| Distribution::Lognormal {
+            mean: f64::from(x) / 1e3,
+            cv: f64::from(cv) / 10.0
+        }),
         (0u32..100, 1u32..100)
             .prop_map(|(x, sd)| Distribution::Normal { mean: f64::from(x) / 1e3, sd: f64::from(sd) / 1e3 }),
         Just(Distribution::Empirical { source: "t".into(), values: [0.0, 0.005, 0.01, 0.05].into() }),
@@ -44,7 +50,8 @@ fn bytes() -> impl Strategy<Value = Distribution> {
 
 fn arrivals() -> impl Strategy<Value = Arrivals> {
     let at = |ms: u64| Span::from_millis(ms);
-    let instants = (0..200u64).map(move |i| (at(i * i % 47 + i * 20), (i % 3 == 0).then_some((i % 2) as u32)));
+    let instants =
+        (0..200u64).map(move |i| (at(i * i % 47 + i * 20), (i % 3 == 0).then_some((i % 2) as u32)));
     let mut recorded: Vec<TraceArrival> =
         instants.map(|(at, endpoint)| TraceArrival { at, endpoint }).collect();
     recorded.sort_by_key(|a| a.at);
@@ -61,7 +68,8 @@ fn arrivals() -> impl Strategy<Value = Arrivals> {
 
 fn way() -> impl Strategy<Value = Direction> {
     let at = |ms: u64| Span::from_millis(ms);
-    let trace = Rate::Trace { source: "t".into(), opportunities: [at(1), at(3), at(3), at(3), at(20)].into() };
+    let trace =
+        Rate::Trace { source: "t".into(), opportunities: [at(1), at(3), at(3), at(3), at(20)].into() };
     (
         prop_oneof![Just(0u64), Just(5_000), 0u64..50_000],
         prop_oneof![3 => Just(0u64), 1 => 1u64..20],
@@ -84,9 +92,8 @@ fn way() -> impl Strategy<Value = Direction> {
 fn link() -> impl Strategy<Value = Option<Link>> {
     let sharing = prop_oneof![3 => Just(Sharing::Fifo), 2 => Just(Sharing::Fair)];
     let scope = prop_oneof![Just(Scope::Node), Just(Scope::Pair), Just(Scope::Tier)];
-    let link = (way(), way(), sharing, scope).prop_map(|(up, down, sharing, scope)| {
-        Some(Link { between: [0, 1], up, down, sharing, scope })
-    });
+    let link = (way(), way(), sharing, scope)
+        .prop_map(|(up, down, sharing, scope)| Some(Link { between: [0, 1], up, down, sharing, scope }));
     prop_oneof![1 => Just(None), 8 => link]
 }
 
@@ -96,8 +103,20 @@ fn deployment() -> impl Strategy<Value = Deployment> {
     let quota = prop_oneof![2 => Just(1.0), 1 => 0.1f64..1.0];
     let balance =
         prop_oneof![2 => Just(Balance::Static), 1 => Just(Balance::RoundRobin), 1 => Just(Balance::Random)];
-    let limit = (prop_oneof![2 => Just(None), 1 => (0u32..6).prop_map(Some)], prop_oneof![Just(Drop::Newest), Just(Drop::Oldest)]);
-    (app, nodes, (quota.clone(), quota), balance, limit, link(), prop_oneof![4 => Just(true), 1 => Just(false)], 0u32..2)
+    let limit = (
+        prop_oneof![2 => Just(None), 1 => (0u32..6).prop_map(Some)],
+        prop_oneof![Just(Drop::Newest), Just(Drop::Oldest)],
+    );
+    (
+        app,
+        nodes,
+        (quota.clone(), quota),
+        balance,
+        limit,
+        link(),
+        prop_oneof![4 => Just(true), 1 => Just(false)],
+        0u32..2,
+    )
         .prop_map(|(app, nodes, quota, balance, limit, link, offloads, cut)| {
             let (arrivals, prepare, first, second, frame, output, rate) = app;
             let (endpoints, targets, cores, workers) = nodes;

@@ -8,7 +8,9 @@
 use offing_core::{Scope, Sharing};
 use offing_models::Transmission;
 
-use super::{Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, Variate, owned_by_endpoint, window};
+use super::{
+    Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, Variate, owned_by_endpoint, window,
+};
 use crate::recorder::{BULK, Recorder, Tally, Use};
 
 /// No request.
@@ -16,6 +18,9 @@ const NOBODY: u64 = u64::MAX;
 
 /// Requests that may be under way at once; the general path takes over beyond.
 const MOST: usize = 1 << 24;
+
+/// Work below this many ns may be summed up for a whole window in a word.
+const SHORT: u64 = 1 << 39;
 
 /// Whether a deployment is plain.
 pub(super) fn applies(n: &Network) -> bool {
@@ -72,7 +77,12 @@ impl Ring {
         }
         let size = needed.next_power_of_two();
         let old = std::mem::take(self);
-        *self = Ring { emitted: vec![0; size], work: vec![0; size], reply: vec![0; size], endpoint: vec![0; size] };
+        *self = Ring {
+            emitted: vec![0; size],
+            work: vec![0; size],
+            reply: vec![0; size],
+            endpoint: vec![0; size],
+        };
         for id in oldest..first_new {
             let (from, to) = (old.place(id), self.place(id));
             self.emitted[to] = old.emitted[from];
@@ -84,6 +94,7 @@ impl Ring {
 }
 
 /// The workers of a node.
+#[expect(clippy::large_enum_variant, reason = "a node has one, and the large one is the frequent one")]
 enum Workers {
     /// When they are free, ascending, and whom they serve.
     Sorted { free: [u64; SORTED as usize], serving: [u64; SORTED as usize] },
@@ -110,6 +121,53 @@ struct Columns {
     counts: Vec<u32>,
     sorted: Vec<Arrival>,
     departures: Vec<Arrival>,
+}
+
+/// Requests that begin: their waiting and service go into columns that are long enough, in which only what is
+/// observed is kept; CPU time within the observed span is summed up in a word.
+struct Begun {
+    length: usize,
+    first_observed: u64,
+    from: u64,
+    until: u64,
+    busy: u64,
+}
+
+impl Begun {
+    #[inline(always)]
+    fn new(columns: &mut Columns, recorder: &Recorder<'_>, first_observed: u64, most: usize) -> Self {
+        let length = columns.queue.len();
+        columns.queue.resize(length + most, 0);
+        columns.process.resize(length + most, 0);
+        Begun { length, first_observed, from: recorder.from, until: recorder.until, busy: 0 }
+    }
+
+    #[inline(always)]
+    fn note(
+        &mut self,
+        queue: &mut [u64],
+        process: &mut [u64],
+        recorder: &mut Recorder<'_>,
+        arrival: &Arrival,
+        start: u64,
+        work: u64,
+    ) {
+        queue[self.length] = start - arrival.time;
+        process[self.length] = work;
+        self.length += usize::from(arrival.id >= self.first_observed);
+        if self.from <= start && start + work <= self.until && work < SHORT {
+            self.busy += work;
+        } else {
+            recorder.busy(Use::Process, work, start, start + work);
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self, queue: &mut Vec<u64>, process: &mut Vec<u64>, recorder: &mut Recorder<'_>) {
+        queue.truncate(self.length);
+        process.truncate(self.length);
+        recorder.add_busy(Use::Process, self.busy);
+    }
 }
 
 struct Express<'n> {
@@ -225,7 +283,9 @@ impl<'n> Express<'n> {
         let oldest = self
             .nodes
             .iter()
-            .flat_map(|node| node.arrivals.iter().map(|a| a.id).min().into_iter().chain(serving(&node.workers)))
+            .flat_map(|node| {
+                node.arrivals.iter().map(|a| a.id).min().into_iter().chain(serving(&node.workers))
+            })
             .fold(self.next, u64::min);
         self.ring.grow(oldest, self.next, self.next + n as u64);
         if self.ring.emitted.len() > MOST {
@@ -273,10 +333,11 @@ impl<'n> Express<'n> {
         let (prepares, uplinks) = (&mut columns.prepare[..n], &mut columns.uplink[..n]);
         let has_prepare = !self.endpoints.prepare.is_empty();
         let has_uplink = !self.endpoints.uplink.is_empty();
-        let mut start = 0;
+        let (mut start, mut busy) = (0, 0);
         while start < n {
             let e = endpoint[start] as usize;
-            let run = start..start + endpoint[start..].iter().take_while(|&&other| other as usize == e).count();
+            let run =
+                start..start + endpoint[start..].iter().take_while(|&&other| other as usize == e).count();
             let next = self.endpoints.next[e];
             let first = emitted[start];
             let mut prepare_free = if has_prepare { first + self.endpoints.prepare[e].get() } else { 0 };
@@ -290,7 +351,12 @@ impl<'n> Express<'n> {
                 prepares[i] = prepared - emitted[i];
                 uplinks[i] = sent + delay - prepared;
                 arrivals.push(Arrival { time: sent + delay, id: self.next + i as u64 });
-                if has_prepare {
+                if self.recorder.from <= prepared - prepare[i]
+                    && prepared <= self.recorder.until
+                    && prepare[i] < SHORT
+                {
+                    busy += prepare[i];
+                } else {
                     self.recorder.busy(Use::Prepare, prepare[i], prepared - prepare[i], prepared);
                 }
             }
@@ -306,6 +372,7 @@ impl<'n> Express<'n> {
             }
             start = run.end;
         }
+        self.recorder.add_busy(Use::Prepare, busy);
         // The ring is written in order, in at most two pieces.
         let place = self.ring.place(self.next);
         let before_wrap = n.min(self.ring.emitted.len() - place);
@@ -384,30 +451,14 @@ impl<'n> Express<'n> {
         }
     }
 
-    /// Notes what is known once a request begins.
-    #[inline(always)]
-    fn begin(
-        recorder: &mut Recorder<'static>,
-        queue: &mut Vec<u64>,
-        process: &mut Vec<u64>,
-        first_observed: u64,
-        arrival: &Arrival,
-        start: u64,
-        work: u64,
-    ) {
-        recorder.busy(Use::Process, work, start, start + work);
-        if arrival.id >= first_observed {
-            queue.push(start - arrival.time);
-            process.push(work);
-        }
-    }
-
     /// A node with up to `C` workers: Kiefer and Wolfowitz's recursion.
     #[inline(always)]
     fn serve<const C: usize>(&mut self, node: usize, sorted: &[Arrival], horizon: u64) {
-        let Columns { queue, process, departures, .. } = &mut self.columns;
+        let mut begun = Begun::new(&mut self.columns, &self.recorder, self.first_observed, sorted.len());
+        let departures = &mut self.columns.departures;
         departures.clear();
-        departures.reserve(sorted.len() + C);
+        departures.resize(sorted.len() + C, Arrival::default());
+        let mut left_count = 0;
         let Workers::Sorted { free: all_free, serving: all_serving } = &mut self.nodes[node].workers else {
             unreachable!("the workers are few")
         };
@@ -416,13 +467,20 @@ impl<'n> Express<'n> {
         serving.copy_from_slice(&all_serving[..C]);
         for arrival in sorted {
             let (left, who) = (free[0], serving[0]);
-            if who != NOBODY {
-                departures.push(Arrival { time: left, id: who });
-            }
+            // Written in any case, kept if somebody has left: no branch to mispredict.
+            departures[left_count] = Arrival { time: left, id: who };
+            left_count += usize::from(who != NOBODY);
             let start = left.max(arrival.time);
             let work = self.ring.work[self.ring.place(arrival.id)];
             let done = start + work;
-            Self::begin(&mut self.recorder, queue, process, self.first_observed, arrival, start, work);
+            begun.note(
+                &mut self.columns.queue,
+                &mut self.columns.process,
+                &mut self.recorder,
+                arrival,
+                start,
+                work,
+            );
             // Insertion as a fixed network of selections; all comparisons are with the new instant, so equal
             // instants stay in order of arrival.
             let (mut carried, mut carried_id) = (done, arrival.id);
@@ -437,6 +495,8 @@ impl<'n> Express<'n> {
             free[C - 1] = carried;
             serving[C - 1] = carried_id;
         }
+        departures.truncate(left_count);
+        begun.finish(&mut self.columns.queue, &mut self.columns.process, &mut self.recorder);
         for (who, &left) in serving.iter_mut().zip(&free) {
             if *who != NOBODY && left < horizon {
                 departures.push(Arrival { time: left, id: *who });
@@ -451,6 +511,7 @@ impl<'n> Express<'n> {
     #[inline(always)]
     fn serve_many(&mut self, node: usize, sorted: &[Arrival], horizon: u64) {
         let workers = self.network.node.workers as usize;
+        let mut begun = Begun::new(&mut self.columns, &self.recorder, self.first_observed, sorted.len());
         let Columns { queue, process, departures, .. } = &mut self.columns;
         departures.clear();
         let Workers::Many(busy) = &mut self.nodes[node].workers else { unreachable!("the workers are many") };
@@ -465,10 +526,11 @@ impl<'n> Express<'n> {
                 None => arrival.time,
             };
             let work = self.ring.work[self.ring.place(arrival.id)];
-            Self::begin(&mut self.recorder, queue, process, self.first_observed, arrival, start, work);
+            begun.note(queue, process, &mut self.recorder, arrival, start, work);
             busy.enter(start + work, arrival.id);
         }
         busy.leave_until(|done| done < horizon, |time, id| departures.push(Arrival { time, id }));
+        begun.finish(queue, process, &mut self.recorder);
     }
 
     /// The departures of a node are in order: they take the downlink and are home.
@@ -479,6 +541,10 @@ impl<'n> Express<'n> {
             network.down.as_ref().map_or((0, Scope::Node), |hop| (hop.delay.minimum(), hop.scope));
         let Columns { downlink, latency, emitted, departures, .. } = &mut self.columns;
         let has_downlink = !self.downlink_free.is_empty();
+        let mut length = latency.len();
+        for column in [&mut *downlink, &mut *latency, &mut *emitted] {
+            column.resize(length + departures.len(), 0);
+        }
         let (mut returned, mut late) = (0, 0);
         for departure in departures.iter() {
             let place = self.ring.place(departure.id);
@@ -490,14 +556,17 @@ impl<'n> Express<'n> {
                 *free = sent;
             }
             let received = sent + delay;
+            let at = self.ring.emitted[place];
+            let is_observed = departure.id >= self.first_observed;
+            downlink[length] = received - departure.time;
+            latency[length] = received - at;
+            emitted[length] = at;
+            length += usize::from(is_observed);
             returned += u64::from(self.recorder.observes(received));
-            if departure.id >= self.first_observed {
-                let at = self.ring.emitted[place];
-                downlink.push(received - departure.time);
-                latency.push(received - at);
-                emitted.push(at);
-                late += u64::from(received - at > self.recorder.deadline);
-            }
+            late += u64::from(is_observed && received - at > self.recorder.deadline);
+        }
+        for column in [downlink, latency, emitted] {
+            column.truncate(length);
         }
         self.recorder.counts.returned += returned;
         self.recorder.counts.late += late;

@@ -1,0 +1,69 @@
+//! Why a command did not do what it was asked, and what the shell hears of it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use offing_scenarios::Issue;
+
+use crate::output::issues;
+
+#[derive(Debug)]
+pub enum Failure {
+    /// The deployment cannot work.
+    Infeasible(Vec<String>),
+    /// The user's file cannot be used.
+    Bad(Vec<Issue>),
+    /// What was asked for cannot be done.
+    Refused { message: String, hint: Option<String> },
+    /// It was told already, on standard output.
+    Told(ExitCode),
+    /// A file that the user named cannot be read.
+    Unreadable { file: String, cause: io::Error },
+    /// An output cannot be written.
+    Unwritable { file: String, cause: io::Error },
+    /// Whoever read our output has heard enough.
+    Hung,
+}
+
+impl Failure {
+    /// The same with what was found before it.
+    pub fn after(self, warnings: &[Issue]) -> Self {
+        match self {
+            Failure::Bad(found) => Failure::Bad([warnings, &found].concat()),
+            other => other,
+        }
+    }
+
+    /// Says it on standard error.
+    pub fn tell(&self) {
+        let lines = match self {
+            Failure::Infeasible(reasons) => {
+                reasons.iter().map(|reason| format!("infeasible: {reason}")).collect()
+            }
+            Failure::Bad(found) => return issues(found),
+            Failure::Refused { message, hint } => {
+                let hint = hint.as_ref().map(|hint| format!("\n  hint: {hint}"));
+                vec![format!("error: {message}{}", hint.unwrap_or_default())]
+            }
+            Failure::Unreadable { file, cause } => vec![format!("error: cannot read `{file}`: {cause}")],
+            Failure::Unwritable { file, cause } => vec![format!("error: cannot write {file}: {cause}")],
+            Failure::Told(_) | Failure::Hung => Vec::new(),
+        };
+        let mut stderr = io::stderr().lock();
+        for line in lines {
+            // There is nobody left to tell.
+            let _ = writeln!(stderr, "{line}");
+        }
+    }
+
+    /// The exit code of design.md, section 4.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Hung => ExitCode::SUCCESS,
+            Failure::Told(code) => *code,
+            Failure::Infeasible(_) => ExitCode::from(1),
+            Failure::Bad(_) | Failure::Refused { .. } | Failure::Unreadable { .. } => ExitCode::from(2),
+            Failure::Unwritable { .. } => ExitCode::from(3),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Reads what the user names: a scenario or a Continuum configuration, and the files that a scenario names.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use offing_scenarios::continuum::{self, Resolved};
+use offing_scenarios::{Issue, Loaded, load};
+
+use crate::args::{Input, Reading};
+use crate::failure::Failure;
+use crate::models;
+use crate::output::note;
+
+/// The readers refuse anything near this size; more is not even read.
+const MOST_BYTES: u64 = 65 << 20;
+
+/// Reads a scenario, whichever way it is written.
+pub fn scenario(input: &Input) -> Result<Loaded, Failure> {
+    let Input { file, assignments, reading } = input;
+    let name = name(file);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
+    let (text, mut warnings) = if is_continuum(file) {
+        let (resolved, warnings) = continuum(file, reading)?;
+        (as_scenario(&resolved, file, reading).map_err(|failure| failure.after(&warnings))?, warnings)
+    } else {
+        mind_continuum_only(reading);
+        (read(file)?, Vec::new())
+    };
+    let loaded = load(&text, &name, &files, &models::presets(), assignments).map_err(Failure::Bad);
+    let mut loaded = loaded.map_err(|failure| failure.after(&warnings))?;
+    warnings.append(&mut loaded.warnings);
+    loaded.warnings = warnings;
+    Ok(loaded)
+}
+
+/// Whether a file is one of Continuum's.
+pub fn is_continuum(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("cfg"))
+}
+
+/// Reads a Continuum configuration: its values and the warnings about it.
+pub fn continuum(file: &Path, reading: &Reading) -> Result<(Resolved, Vec<Issue>), Failure> {
+    let name = name(file);
+    let text = read(file)?;
+    if reading.strict {
+        let resolved = continuum::strict(&text, &name);
+        resolved.map(|resolved| (resolved, Vec::new())).map_err(|no| Failure::Bad(vec![no.to_issue(&name)]))
+    } else {
+        continuum::lenient(&text, &name).map_err(Failure::Bad)
+    }
+}
+
+/// The scenario that a Continuum configuration describes.
+pub fn as_scenario(resolved: &Resolved, file: &Path, reading: &Reading) -> Result<String, Failure> {
+    let stem = file.file_stem().map_or("continuum".into(), |stem| stem.to_string_lossy());
+    continuum::to_scenario(resolved, reading.semantics(), &models::application(), &stem).map_err(Failure::Bad)
+}
+
+fn mind_continuum_only(reading: &Reading) {
+    if reading.semantics.is_some() {
+        note("note: `--semantics` is about Continuum's .cfg files and changes nothing here");
+    }
+    if reading.strict {
+        note("note: `--strict` is about Continuum's .cfg files and changes nothing here");
+    }
+}
+
+/// What a file is called in messages.
+pub fn name(file: &Path) -> String {
+    if is_stdin(file) { "standard input".into() } else { file.display().to_string() }
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+/// Reads a file of the user's, or standard input.
+fn read(file: &Path) -> Result<String, Failure> {
+    let text = if is_stdin(file) { all(io::stdin().lock()) } else { text(file) };
+    text.map_err(|cause| Failure::Unreadable { file: name(file), cause })
+}
+
+fn text(file: &Path) -> io::Result<String> {
+    all(File::open(file)?)
+}
+
+fn all(from: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|bad| {
+        let at = bad.utf8_error().valid_up_to();
+        io::Error::new(ErrorKind::InvalidData, format!("it is not UTF-8 text (byte {})", at + 1))
+    })
+}
