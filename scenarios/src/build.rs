@@ -255,10 +255,10 @@ impl<'w> Builder<'w> {
                 self.missing(place, &format!("link.{number}"), LINK, "between");
             }
             let Some([first, second]) = self.written.link_ends(number) else { continue };
-            let key = format_args!("link.{number}.between").to_string();
+            let key = || format!("link.{number}.between");
             if first == second && &**first != "endpoint" {
                 let hint = "write the names of two tiers, for example `[\"endpoint\", \"cloud\"]`";
-                self.error(place, key, "a link joins two tiers", hint);
+                self.error(place, key(), "a link joins two tiers", hint);
                 continue;
             }
             // Between endpoints is where a peer endpoint is reached, unless a link to `mist` says otherwise.
@@ -270,7 +270,7 @@ impl<'w> Builder<'w> {
             let [Some(a), Some(b)] = between else { continue };
             if links.iter().any(|other| other.between == [a, b] || other.between == [b, a]) {
                 let message = format!("there is another link between `{first}` and `{second}`");
-                self.error(place, key, message, "keep one; `up` and `down` hold what differs by direction");
+                self.error(place, key(), message, "keep one; `up` and `down` hold what differs by direction");
                 continue;
             }
             links.push(Link {

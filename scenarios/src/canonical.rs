@@ -14,7 +14,7 @@ use crate::raw::Place;
 use crate::space::{Axis, Sample};
 use crate::value::Value;
 use crate::write::{quote, toml};
-use crate::written::{Part, Section, Slot, Written, WrittenLink};
+use crate::written::{Part, Section, Slot, Written, WrittenLink, no_values};
 
 /// The text of a scenario file that asks the same.
 ///
@@ -70,7 +70,9 @@ fn entries<'s>(
     keys: &'static [Key],
     section: &'s Section,
 ) -> impl Iterator<Item = (&'static str, String)> + use<'s> {
-    keys.iter().zip(section).filter_map(|(key, slot)| Some((key.name, toml(key.kind, &slot.as_ref()?.value))))
+    keys.iter()
+        .zip(section.iter())
+        .filter_map(|(key, slot)| Some((key.name, toml(key.kind, &slot.as_ref()?.value))))
 }
 
 fn section(text: &mut String, keys: &'static [Key], section: &Section) {
@@ -151,14 +153,14 @@ fn without_presets(written: &Written, axes: &[crate::written::Address]) -> Writt
             continue;
         }
         let directions = [direction(&link.keys, &link.up, true), direction(&link.keys, &link.down, false)];
-        link.keys[PRESET] = None;
+        Arc::make_mut(&mut link.keys)[PRESET] = None;
         let own = [&mut link.up, &mut link.down];
         for (section, direction) in own.into_iter().zip(directions) {
             for (at, value) in direction_values(&direction).into_iter().enumerate() {
                 // What the link says of both directions goes before its preset, and an axis may change it.
                 let said = link.keys[of_link(at)].is_some() || section[at].is_some();
                 if let (false, Some(value)) = (said, value) {
-                    section[at] = slot(value);
+                    Arc::make_mut(section)[at] = slot(value);
                 }
             }
         }
@@ -197,7 +199,7 @@ fn slot(value: Value) -> Option<Slot> {
 }
 
 fn put(section: &mut Section, keys: &[Key], name: &str, value: Value) {
-    section[index(keys, name)] = slot(value);
+    Arc::make_mut(section)[index(keys, name)] = slot(value);
 }
 
 /// A word of a choice, as the table has it.
@@ -285,17 +287,18 @@ fn from_tier(tier: &Tier) -> Part {
 }
 
 fn from_link(deployment: &Deployment, link: &offing_core::Link) -> WrittenLink {
-    let mut keys: Section = vec![None; LINK.len()];
-    let mut own: [Section; 2] = [vec![None; DIRECTION.len()], vec![None; DIRECTION.len()]];
+    let mut keys = no_values(LINK);
+    let mut own = [no_values(DIRECTION), no_values(DIRECTION)];
     let ends = link.between.map(|at| Arc::from(deployment.tiers[at].name.as_str()));
     put(&mut keys, LINK, "between", Value::Ends(ends));
     let [ups, downs] = [direction_values(&link.up), direction_values(&link.down)];
     for (at, (up, down)) in ups.into_iter().zip(downs).enumerate() {
         if up == down {
-            keys[of_link(at)] = up.and_then(slot);
+            Arc::make_mut(&mut keys)[of_link(at)] = up.and_then(slot);
         } else {
-            own[0][at] = up.and_then(slot);
-            own[1][at] = down.and_then(slot);
+            let [first, second] = &mut own;
+            Arc::make_mut(first)[at] = up.and_then(slot);
+            Arc::make_mut(second)[at] = down.and_then(slot);
         }
     }
     let sharing = match link.sharing {

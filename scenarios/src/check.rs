@@ -4,7 +4,7 @@
 use crate::keys::{APP, DEPLOY, DIRECTION, Key, LINK, MOST_PARTS, ROOT, STAGE, TIER, home};
 use crate::raw::{Node, Place, Raw, Table};
 use crate::value::{Reader, did_you_mean, nearest};
-use crate::written::{Part, Section, Slot, Written, WrittenLink};
+use crate::written::{Part, Section, Slot, Written, WrittenLink, no_values};
 
 const TABLES: &[&str] = &["app", "tier", "link", "deploy", "space", "goal"];
 
@@ -45,12 +45,12 @@ pub(crate) fn check(reader: &mut Reader<'_>, file: &Table) -> Written {
         if let Some(table) = as_table(reader, node, &path, "[[link]]") {
             let keys = section(reader, LINK, &["up", "down"], table, &path);
             let [up, down] = ["up", "down"].map(|name| match table.get(name) {
-                None => vec![None; DIRECTION.len()],
+                None => no_values(DIRECTION),
                 Some(entry) => {
                     let path = format!("{path}.{name}");
                     match as_table(reader, &entry.node, &path, "{ latency = \"45 ms\" }") {
                         Some(table) => section(reader, DIRECTION, &[], table, &path),
-                        None => vec![None; DIRECTION.len()],
+                        None => no_values(DIRECTION),
                     }
                 }
             });
@@ -94,7 +94,7 @@ pub(crate) fn section(
     table: &Table,
     path: &str,
 ) -> Section {
-    let mut section: Section = vec![None; keys.len()];
+    let mut section = vec![None; keys.len()];
     for entry in &table.entries {
         let full = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
         if let Some(at) = keys.iter().position(|key| key.name == entry.key) {
@@ -109,7 +109,7 @@ pub(crate) fn section(
             reader.error(entry.place, &full, "unknown key", hint);
         }
     }
-    section
+    section.into()
 }
 
 /// A table by name, and where its heading stands.

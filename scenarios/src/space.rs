@@ -286,9 +286,18 @@ impl Column {
     }
 }
 
-/// Sums of steps without the dust of binary fractions: 0.1 + 2 x 0.1 is 0.3.
+/// Sums of steps without the dust of binary fractions: 0.1 + 2 x 0.1 is 0.3. Keeps twelve digits.
 fn rounded(value: f64) -> f64 {
-    format!("{value:.11e}").parse().expect("a number was just written")
+    if value == 0.0 {
+        return value;
+    }
+    // Powers of ten up to 1e22 are exact, so the quotient is the double nearest to the decimal fraction.
+    let places = 11 - value.abs().log10().floor() as i32;
+    if !(0..=22).contains(&places) {
+        return value;
+    }
+    let power = 10_f64.powi(places);
+    (value * power).round() / power
 }
 
 /// A value of a kind from a number in base units, for kinds that are numbers.

@@ -15,8 +15,14 @@ pub(crate) struct Slot {
     pub place: Place,
 }
 
-/// One slot per key of a table in [`crate::keys`], in its order.
-pub(crate) type Section = Vec<Option<Slot>>;
+/// One slot per key of a table in [`crate::keys`], in its order. Shared until it is changed, because every
+/// deployment of a design space begins as a copy of all sections and changes a few slots.
+pub(crate) type Section = Arc<Vec<Option<Slot>>>;
+
+/// A section without values.
+pub(crate) fn no_values(keys: &[Key]) -> Section {
+    Arc::new(vec![None; keys.len()])
+}
 
 /// A section that stands under a heading of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,14 +69,14 @@ pub(crate) enum Address {
 
 impl Part {
     pub fn empty(keys: &[Key], name: &str, place: Place) -> Self {
-        Part { name: name.into(), place, keys: vec![None; keys.len()] }
+        Part { name: name.into(), place, keys: no_values(keys) }
     }
 }
 
 impl Written {
     pub fn empty() -> Self {
         Written {
-            root: vec![None; ROOT.len()],
+            root: no_values(ROOT),
             app: None,
             stages: Vec::new(),
             tiers: Vec::new(),
@@ -124,13 +130,13 @@ impl Written {
         | Address::Up(_, key)
         | Address::Down(_, key)
         | Address::Deploy(key)) = address;
-        section[key] = Some(slot);
+        Arc::make_mut(section)[key] = Some(slot);
         // The two say the same thing in two ways, so the later replaces the other.
         const DURATION: usize = crate::keys::index(ROOT, "duration");
         const REQUESTS: usize = crate::keys::index(ROOT, "requests");
         match address {
-            Address::Root(DURATION) => self.root[REQUESTS] = None,
-            Address::Root(REQUESTS) => self.root[DURATION] = None,
+            Address::Root(DURATION) => Arc::make_mut(&mut self.root)[REQUESTS] = None,
+            Address::Root(REQUESTS) => Arc::make_mut(&mut self.root)[DURATION] = None,
             _ => {}
         }
     }

@@ -76,3 +76,26 @@ fn the_schema_finds_simple_mistakes() {
         assert!(!validator.is_valid(&json(&video.replacen(right, wrong, 1))), "{wrong}");
     }
 }
+
+/// The manual's own examples, with what the fragments leave out.
+#[test]
+fn the_examples_of_the_manual_load() {
+    let manual = fs::read_to_string(docs("scenario-format.md")).expect("there is a manual");
+    let blocks: Vec<&str> = manual
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split_once("```").expect("the block ends").0)
+        .collect();
+    let [first, space, goal] = blocks.as_slice() else { panic!("{} examples", blocks.len()) };
+    for text in [
+        (*first).to_string(),
+        format!("{first}\n[tier.edge]\n[[link]]\nbetween = ['endpoint', 'edge']\n{space}{goal}"),
+    ] {
+        match offing_scenarios::load(&text, "manual.toml", &common::no_files, &common::presets(), &[]) {
+            Ok(loaded) => assert_eq!(loaded.warnings, [], "{text}"),
+            Err(issues) => {
+                panic!("{}", issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+}
