@@ -250,7 +250,8 @@ impl Network {
     #[inline(always)]
     fn value(&self, variate: &Variate, words: [u32; 4], endpoint: u32, index: u64) -> u64 {
         let Slot { purpose, word } = variate.slot;
-        let block = if purpose == Purpose::Request as u32 { words } else { self.block(purpose, endpoint, index) };
+        let block =
+            if purpose == Purpose::Request as u32 { words } else { self.block(purpose, endpoint, index) };
         variate.sampler.sample(block[word])
     }
 

@@ -62,23 +62,48 @@ struct Flight {
 }
 
 /// Something that enters a station: when, from which source, which flight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     time: u64,
     source: u32,
+    /// Number of entry into the station, so that equal instants of a source stay in order.
+    turn: u64,
     id: u32,
 }
 
-impl Entry {
-    #[inline(always)]
-    fn order(&self) -> (u64, u32) {
-        (self.time, self.source)
+/// Entries of a station that several sources share: new ones in no order yet, and those that were too late for
+/// the windows so far. Where a station upstream is overloaded these are many, so they are not looked at again
+/// until their time has come.
+#[derive(Debug)]
+struct Pending<E> {
+    new: Vec<E>,
+    later: BinaryHeap<Reverse<E>>,
+}
+
+impl<E: Ord> Default for Pending<E> {
+    fn default() -> Self {
+        Pending { new: Vec::new(), later: BinaryHeap::new() }
     }
 }
 
-/// Entries of a station that several sources share, in no order yet.
-#[derive(Debug, Default)]
-struct Pending(Vec<Entry>);
+impl<E: Ord + Copy> Pending<E> {
+    /// Leaves in `new` exactly the entries before `horizon`.
+    #[inline(always)]
+    fn split(&mut self, horizon: u64, time: impl Fn(&E) -> u64) {
+        let later = &mut self.later;
+        self.new.retain(|entry| {
+            let is_due = time(entry) < horizon;
+            if !is_due {
+                later.push(Reverse(*entry));
+            }
+            is_due
+        });
+        while let Some(first) = later.peek().filter(|first| time(&first.0) < horizon) {
+            self.new.push(first.0);
+            later.pop();
+        }
+    }
+}
 
 /// Memory that sorting uses again and again.
 #[derive(Debug, Default)]
@@ -88,63 +113,69 @@ struct Scratch {
     departures: Vec<Entry>,
 }
 
-impl Pending {
-    /// Moves the entries before `horizon` to `scratch.sorted`, in order of time, source and insertion.
+impl Pending<Entry> {
+    /// Moves the entries before `horizon` to `scratch.sorted`, in order of time, source and turn.
     #[inline(always)]
     fn take_before(&mut self, horizon: u64, scratch: &mut Scratch) {
-        let Scratch { sorted, counts, .. } = scratch;
-        let (mut from, mut to) = (NEVER, 0);
-        for entry in &self.0 {
-            from = from.min(entry.time);
-            to = to.max(entry.time);
+        self.split(horizon, |entry| entry.time);
+        sort(&mut self.new, &mut scratch.sorted, &mut scratch.counts, |entry| entry.time, |entry| *entry);
+        self.new.clear();
+    }
+}
+
+/// Sorts `entries` into `sorted`: a counting sort on buckets about as wide as the mean distance of two entries,
+/// then a pass of insertion, since only neighbours within a bucket can be out of order. `order` starts with the
+/// time and decides ties.
+#[inline(always)]
+fn sort<E: Copy + Default, O: Ord>(
+    entries: &mut Vec<E>,
+    sorted: &mut Vec<E>,
+    counts: &mut Vec<u32>,
+    time: impl Fn(&E) -> u64,
+    order: impl Fn(&E) -> O,
+) {
+    sorted.clear();
+    if entries.len() < 32 {
+        sorted.extend_from_slice(entries);
+        return sorted.sort_unstable_by_key(order);
+    }
+    let (mut from, mut to) = (NEVER, 0);
+    for entry in entries.iter() {
+        from = from.min(time(entry));
+        to = to.max(time(entry));
+    }
+    let shift = ((to - from) / entries.len() as u64).checked_ilog2().unwrap_or(0);
+    let bucket = |entry: &E| ((time(entry) - from) >> shift) as usize;
+    counts.clear();
+    counts.resize(((to - from) >> shift) as usize + 1, 0);
+    for entry in entries.iter() {
+        counts[bucket(entry)] += 1;
+    }
+    let (mut start, mut most) = (0, 0);
+    for count in counts.iter_mut() {
+        most = most.max(*count);
+        start += std::mem::replace(count, start);
+    }
+    sorted.resize(entries.len(), E::default());
+    for entry in entries.iter() {
+        let place = &mut counts[bucket(entry)];
+        sorted[*place as usize] = *entry;
+        *place += 1;
+    }
+    if most > 64 {
+        return sorted.sort_unstable_by_key(order);
+    }
+    let is_before = |a: &E, b: &E| {
+        if time(a) == time(b) { order(a) < order(b) } else { time(a) < time(b) }
+    };
+    for i in 1..sorted.len() {
+        let entry = sorted[i];
+        let mut j = i;
+        while j > 0 && is_before(&entry, &sorted[j - 1]) {
+            sorted[j] = sorted[j - 1];
+            j -= 1;
         }
-        // A counting sort on buckets about as wide as the mean distance of two entries, then a pass of
-        // insertion: only neighbours within a bucket can be out of order.
-        let to = to.min(horizon.saturating_sub(1));
-        if self.0.len() < 32 || from > to {
-            sorted.clear();
-            sorted.extend(self.0.iter().filter(|entry| entry.time < horizon));
-            self.0.retain(|entry| entry.time >= horizon);
-            return sorted.sort_by_key(Entry::order);
-        }
-        let shift = ((to - from) / self.0.len() as u64).checked_ilog2().unwrap_or(0);
-        // One bucket more than needed takes what is left for later.
-        let later = ((to - from) >> shift) as usize + 1;
-        let bucket = |entry: &Entry| {
-            if entry.time < horizon { ((entry.time - from) >> shift) as usize } else { later }
-        };
-        counts.clear();
-        counts.resize(later + 1, 0);
-        for entry in &self.0 {
-            counts[bucket(entry)] += 1;
-        }
-        let (mut start, mut most) = (0, 0);
-        for count in &mut counts[..later] {
-            most = most.max(*count);
-            start += std::mem::replace(count, start);
-        }
-        counts[later] = start;
-        sorted.resize(self.0.len(), Entry::default());
-        for entry in &self.0 {
-            let place = &mut counts[bucket(entry)];
-            sorted[*place as usize] = *entry;
-            *place += 1;
-        }
-        self.0.clear();
-        self.0.extend_from_slice(&sorted[start as usize..]);
-        sorted.truncate(start as usize);
-        if most > 64 {
-            return sorted.sort_by_key(Entry::order);
-        }
-        for i in 1..sorted.len() {
-            let entry = sorted[i];
-            let mut j = i;
-            while j > 0 && sorted[j - 1].order() > entry.order() {
-                sorted[j] = sorted[j - 1];
-                j -= 1;
-            }
-            sorted[j] = entry;
-        }
+        sorted[j] = entry;
     }
 }
 
@@ -389,16 +420,18 @@ struct Stations<'n, 'o> {
     vacant: Vec<u32>,
     endpoints: Endpoints,
     /// Into uplinks that are not part of `endpoints`.
-    enters_up: Pending,
+    enters_up: Pending<Entry>,
     up: Transmitters,
     /// Of uplinks that are part of `endpoints`.
     own_wires: Wires,
     /// Per target node.
-    arrivals: Vec<Pending>,
+    arrivals: Vec<Pending<Entry>>,
+    /// Entries into shared stations so far.
+    turn: u64,
     workers: Workers,
     /// Accepted requests that have not begun: when they will; only for bounded queues.
     begins: Vec<VecDeque<u64>>,
-    enters_down: Pending,
+    enters_down: Pending<Entry>,
     down: Transmitters,
     recorder: Recorder<'o>,
     batch: Batch,
@@ -575,6 +608,7 @@ impl<'n, 'o> Stations<'n, 'o> {
             },
             own_wires: Wires::new(n.up.as_ref(), n.endpoints as usize),
             arrivals: (0..if n.offloaded { nodes } else { 1 }).map(|_| Pending::default()).collect(),
+            turn: 0,
             workers,
             begins: if is_bounded && is_plain { vec![VecDeque::new(); nodes] } else { Vec::new() },
             enters_down: Pending::default(),
@@ -662,7 +696,9 @@ impl<'n, 'o> Stations<'n, 'o> {
                     None => {
                         // The message's size waits in the field that its arrival will take.
                         self.flights[id as usize].arrived = batch.up[i];
-                        self.enters_up.0.push(Entry { time: prepared, source: endpoint, id });
+                        self.turn += 1;
+                        let turn = self.turn;
+                        self.enters_up.new.push(Entry { time: prepared, source: endpoint, turn, id });
                     }
                 }
                 i += 1;
@@ -718,7 +754,9 @@ impl<'n, 'o> Stations<'n, 'o> {
             }
         }
         flight.arrived = due;
-        self.arrivals[flight.node as usize].0.push(Entry { time: due, source: flight.endpoint, id });
+        self.turn += 1;
+        let entry = Entry { time: due, source: flight.endpoint, turn: self.turn, id };
+        self.arrivals[flight.node as usize].new.push(entry);
     }
 
     /// Uplinks that are not an endpoint's own: their entries before `frontier` are complete.
@@ -762,7 +800,7 @@ impl<'n, 'o> Stations<'n, 'o> {
                     node: endpoint,
                     ..Flight::default()
                 });
-                self.scratch.sorted.push(Entry { time: emitted, source: endpoint, id });
+                self.scratch.sorted.push(Entry { time: emitted, source: endpoint, turn: 0, id });
                 i += 1;
             }
             self.serve(endpoint as usize, frontier);
@@ -835,7 +873,7 @@ impl<'n, 'o> Stations<'n, 'o> {
                 continue;
             }
             if who != NONE {
-                departures.push(Entry { time: left, source: node as u32, id: who });
+                departures.push(Entry { time: left, source: node as u32, turn: 0, id: who });
             }
             let flight = &mut self.flights[entry.id as usize];
             flight.started = start;
@@ -857,7 +895,7 @@ impl<'n, 'o> Stations<'n, 'o> {
         }
         for (who, &left) in serving.iter_mut().zip(&free).take(count) {
             if *who != NONE && left < horizon {
-                departures.push(Entry { time: left, source: node as u32, id: *who });
+                departures.push(Entry { time: left, source: node as u32, turn: 0, id: *who });
                 *who = NONE;
             }
         }
@@ -876,7 +914,7 @@ impl<'n, 'o> Stations<'n, 'o> {
         let Scratch { sorted, mut departures, counts } = std::mem::take(&mut self.scratch);
         departures.clear();
         let workers = self.network.node.workers as usize;
-        let mut depart = |time, id| departures.push(Entry { time, source: node as u32, id });
+        let mut depart = |time, id| departures.push(Entry { time, source: node as u32, turn: 0, id });
         for entry in &sorted {
             busy.leave_until(|done| done <= entry.time, &mut depart);
             let must_wait = busy.heap.len() == workers;
@@ -912,7 +950,7 @@ impl<'n, 'o> Stations<'n, 'o> {
             while let Some(now) = machine.next().filter(|&next| is_due(next)) {
                 let done = machine.advance(now, &mut |id| flights[id as usize].started = now);
                 if let Some(id) = done {
-                    departures.push(Entry { time: now, source: node as u32, id });
+                    departures.push(Entry { time: now, source: node as u32, turn: 0, id });
                 }
             }
         };
@@ -940,7 +978,12 @@ impl<'n, 'o> Stations<'n, 'o> {
         let mut down = std::mem::replace(&mut self.down, Transmitters::None);
         match (&self.network.down, &mut down) {
             (None, _) => departures.iter().for_each(|d| self.receive(d.id, d.time, d.time)),
-            (Some(hop), _) if hop.scope == Scope::Tier => self.enters_down.0.extend_from_slice(&departures),
+            (Some(hop), _) if hop.scope == Scope::Tier => {
+                for d in &departures {
+                    self.turn += 1;
+                    self.enters_down.new.push(Entry { turn: self.turn, ..*d });
+                }
+            }
             // The most frequent case without detours.
             (Some(hop), Transmitters::Fifo { free, wires }) => {
                 for d in &departures {

@@ -9,7 +9,8 @@ use offing_core::{Scope, Sharing};
 use offing_models::Transmission;
 
 use super::{
-    Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, Variate, owned_by_endpoint, window,
+    Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, Pending, SORTED, Variate, owned_by_endpoint, sort,
+    window,
 };
 use crate::recorder::{BULK, Recorder, Tally, Use};
 
@@ -46,7 +47,7 @@ pub(super) fn applies(n: &Network) -> bool {
 }
 
 /// A request on its way into a node.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Arrival {
     time: u64,
     /// Number of the request in the run.
@@ -75,7 +76,8 @@ impl Ring {
         if needed <= self.emitted.len() {
             return;
         }
-        let size = needed.next_power_of_two();
+        // Twice what is needed, so that it is long before the next time.
+        let size = 2 * needed.next_power_of_two();
         let old = std::mem::take(self);
         *self = Ring {
             emitted: vec![0; size],
@@ -104,7 +106,7 @@ enum Workers {
 
 struct Node {
     workers: Workers,
-    arrivals: Vec<Arrival>,
+    arrivals: Pending<Arrival>,
 }
 
 /// Spans that wait to be recorded, and scratch space.
@@ -175,6 +177,8 @@ struct Express<'n> {
     endpoints: Endpoints,
     nodes: Vec<Node>,
     ring: Ring,
+    /// No request before this one is under way; found anew when the ring is full.
+    oldest: u64,
     /// Number of the next request, and of the first observed one.
     next: u64,
     first_observed: u64,
@@ -248,7 +252,7 @@ impl<'n> Express<'n> {
             } else {
                 Workers::Many(Busy::default())
             },
-            arrivals: Vec::new(),
+            arrivals: Pending::default(),
         };
         let stations = network.down.as_ref().map_or(0, |hop| network.down_stations(hop.scope));
         Express {
@@ -256,6 +260,7 @@ impl<'n> Express<'n> {
             endpoints: Endpoints::new(network, network.up.is_some()),
             nodes: (0..network.nodes).map(|_| node()).collect(),
             ring: Ring::default(),
+            oldest: 0,
             next: 0,
             first_observed: NOBODY,
             downlink_free: vec![0; stations],
@@ -276,18 +281,11 @@ impl<'n> Express<'n> {
         transmit(network.down.as_ref(), &mut self.batch.reply);
 
         let n = self.batch.emitted.len();
-        let serving = |workers: &Workers| match workers {
-            Workers::Sorted { serving, .. } => serving.iter().copied().min(),
-            Workers::Many(busy) => busy.heap.iter().map(|entry| entry.0.2).min(),
-        };
-        let oldest = self
-            .nodes
-            .iter()
-            .flat_map(|node| {
-                node.arrivals.iter().map(|a| a.id).min().into_iter().chain(serving(&node.workers))
-            })
-            .fold(self.next, u64::min);
-        self.ring.grow(oldest, self.next, self.next + n as u64);
+        let end_number = self.next + n as u64;
+        if (end_number - self.oldest) as usize > self.ring.emitted.len() {
+            self.oldest = self.oldest_under_way();
+            self.ring.grow(self.oldest, self.next, end_number);
+        }
         if self.ring.emitted.len() > MOST {
             self.overflowed = true;
             return;
@@ -316,6 +314,19 @@ impl<'n> Express<'n> {
             self.depart(node);
         }
         self.record(is_observed, n);
+    }
+
+    /// Number of the oldest request that has not left its node.
+    fn oldest_under_way(&self) -> u64 {
+        let serving = |workers: &Workers| match workers {
+            Workers::Sorted { serving, .. } => serving.iter().copied().min(),
+            Workers::Many(busy) => busy.heap.iter().map(|entry| entry.0.2).min(),
+        };
+        let of_node = |node: &Node| {
+            let arrivals = node.arrivals.later.iter().map(|a| a.0.id).chain(serving(&node.workers));
+            arrivals.min().unwrap_or(NOBODY)
+        };
+        self.nodes.iter().map(of_node).fold(self.next, u64::min)
     }
 
     /// Preparation and uplink: Lindley's recursion for both, endpoint by endpoint.
@@ -350,7 +361,7 @@ impl<'n> Express<'n> {
                 (prepare_free, uplink_free) = (prepared, sent);
                 prepares[i] = prepared - emitted[i];
                 uplinks[i] = sent + delay - prepared;
-                arrivals.push(Arrival { time: sent + delay, id: self.next + i as u64 });
+                arrivals.new.push(Arrival { time: sent + delay, id: self.next + i as u64 });
                 if self.recorder.from <= prepared - prepare[i]
                     && prepared <= self.recorder.until
                     && prepare[i] < SHORT
@@ -387,68 +398,15 @@ impl<'n> Express<'n> {
         self.recorder.counts.offered += if is_observed { n as u64 } else { 0 };
     }
 
-    /// Brings a node's arrivals before `horizon` into order: a counting sort on buckets about as wide as the
-    /// mean distance of two, then a pass of insertion. Ties are ordered by endpoint, then by number.
+    /// Brings a node's arrivals before `horizon` into order. Ties are ordered by endpoint, then by number.
     #[inline(always)]
     fn sort(&mut self, node: usize, horizon: u64) {
         let Columns { counts, sorted, .. } = &mut self.columns;
-        let arrivals = &mut self.nodes[node].arrivals;
-        let ring = &self.ring;
+        let (arrivals, ring) = (&mut self.nodes[node].arrivals, &self.ring);
+        arrivals.split(horizon, |arrival| arrival.time);
         let order = |a: &Arrival| (a.time, ring.endpoint[ring.place(a.id)], a.id);
-        let (mut from, mut to) = (NEVER, 0);
-        for arrival in arrivals.iter() {
-            from = from.min(arrival.time);
-            to = to.max(arrival.time);
-        }
-        let to = to.min(horizon.saturating_sub(1));
-        if arrivals.len() < 32 || from > to {
-            sorted.clear();
-            sorted.extend(arrivals.iter().filter(|a| a.time < horizon));
-            arrivals.retain(|a| a.time >= horizon);
-            return sorted.sort_unstable_by_key(order);
-        }
-        let shift = ((to - from) / arrivals.len() as u64).checked_ilog2().unwrap_or(0);
-        // One bucket more than needed takes what is left for later.
-        let later = ((to - from) >> shift) as usize + 1;
-        let bucket = |a: &Arrival| {
-            let bucket = ((a.time - from) >> shift) as usize;
-            if a.time < horizon { bucket } else { later }
-        };
-        counts.clear();
-        counts.resize(later + 1, 0);
-        for arrival in arrivals.iter() {
-            counts[bucket(arrival)] += 1;
-        }
-        let (mut start, mut most) = (0, 0);
-        for count in &mut counts[..later] {
-            most = most.max(*count);
-            start += std::mem::replace(count, start);
-        }
-        counts[later] = start;
-        sorted.resize(arrivals.len(), Arrival::default());
-        for arrival in arrivals.iter() {
-            let place = &mut counts[bucket(arrival)];
-            sorted[*place as usize] = *arrival;
-            *place += 1;
-        }
-        arrivals.clear();
-        arrivals.extend_from_slice(&sorted[start as usize..]);
-        sorted.truncate(start as usize);
-        if most > 64 {
-            return sorted.sort_unstable_by_key(order);
-        }
-        let is_before = |a: &Arrival, b: &Arrival| {
-            if a.time == b.time { order(a) < order(b) } else { a.time < b.time }
-        };
-        for i in 1..sorted.len() {
-            let arrival = sorted[i];
-            let mut j = i;
-            while j > 0 && is_before(&arrival, &sorted[j - 1]) {
-                sorted[j] = sorted[j - 1];
-                j -= 1;
-            }
-            sorted[j] = arrival;
-        }
+        sort(&mut arrivals.new, sorted, counts, |arrival| arrival.time, order);
+        arrivals.new.clear();
     }
 
     /// A node with up to `C` workers: Kiefer and Wolfowitz's recursion.
