@@ -197,7 +197,7 @@ impl Node {
                 // Whoever waits here finds all workers busy.
                 Processors::Plain { .. } => return,
                 Processors::Own { idle, running } => {
-                    if !idle.front().is_some_and(|worker| worker.available <= now) {
+                    if idle.front().is_none_or(|worker| worker.available > now) {
                         return;
                     }
                     let Idle { mut budget, .. } = idle.pop_front().expect("there is a first");
