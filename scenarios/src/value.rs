@@ -197,6 +197,8 @@ impl<'a> Reader<'a> {
     fn count(&mut self, key: &Key, path: &str, node: &Node, min: u64, max: u64) -> Option<u64> {
         let value = match &node.raw {
             Raw::Integer(value) => *value,
+            // `1e6` is a float in TOML, and a whole number to everybody else.
+            Raw::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => *value as i64,
             Raw::Float(value) => {
                 let (message, hint) = if value.is_finite() && value.fract() == 0.0 && *value > max as f64 {
                     ("is too large", format!("the largest value is {max}"))

@@ -66,6 +66,12 @@ fn requests_make_the_duration() {
 }
 
 #[test]
+fn a_whole_number_may_have_an_exponent() {
+    let base = deployment(&["requests = 1e3\n", APP, &TIERS.replace("nodes = 4", "nodes = 1e1"), CLOUD]);
+    assert_eq!((base.endpoints().nodes, base.duration), (10, Span::from_millis(20_000)));
+}
+
+#[test]
 fn a_tier_has_policies_and_deploy_goes_before_them() {
     let tiers =
         TIERS.replace("cores = 4", "workers = 2\nbalance = 'least-waiting'\nqueue = 7\ndrop = 'oldest'");
