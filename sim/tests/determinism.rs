@@ -172,14 +172,14 @@ fn fingerprint(rows: &[Request]) -> u64 {
 const GOLDEN: &str = "\
 plain Stations 4025 ef43b6611c2e5f8c
 plain Events 4025 ef43b6611c2e5f8c
-shared Stations 1820 32289b2cf1888454
-shared Events 1820 32289b2cf1888454
-lossy Stations 2160 f9830b54ac96cf9f
-lossy Events 2160 f9830b54ac96cf9f
+shared Stations 1820 b8c478d7f638f172
+shared Events 1820 b8c478d7f638f172
+lossy Stations 2159 648c587787211748
+lossy Events 2159 648c587787211748
 pipeline Stations 1440 535a7765b542fb6c
 pipeline Events 1440 535a7765b542fb6c
-many Stations 6075 0c8f77a8648571cf
-many Events 6075 0c8f77a8648571cf
+many Stations 6075 49b6cd459cf6e226
+many Events 6075 49b6cd459cf6e226
 ";
 
 #[test]

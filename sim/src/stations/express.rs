@@ -67,7 +67,7 @@ struct Ring {
 impl Ring {
     #[inline(always)]
     fn place(&self, id: u64) -> usize {
-        id as usize & (self.emitted.len() - 1)
+        id as usize & self.emitted.len().wrapping_sub(1)
     }
 
     /// Makes room for the numbers `oldest..end`.
