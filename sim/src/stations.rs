@@ -118,7 +118,7 @@ impl Pending<Entry> {
     #[inline(always)]
     fn take_before(&mut self, horizon: u64, scratch: &mut Scratch) {
         self.split(horizon, |entry| entry.time);
-        sort(&mut self.new, &mut scratch.sorted, &mut scratch.counts, |entry| entry.time, |entry| *entry);
+        sort(&self.new, &mut scratch.sorted, &mut scratch.counts, |entry| entry.time, |entry| *entry);
         self.new.clear();
     }
 }
@@ -128,7 +128,7 @@ impl Pending<Entry> {
 /// time and decides ties.
 #[inline(always)]
 fn sort<E: Copy + Default, O: Ord>(
-    entries: &mut Vec<E>,
+    entries: &[E],
     sorted: &mut Vec<E>,
     counts: &mut Vec<u32>,
     time: impl Fn(&E) -> u64,
@@ -140,7 +140,7 @@ fn sort<E: Copy + Default, O: Ord>(
         return sorted.sort_unstable_by_key(order);
     }
     let (mut from, mut to) = (NEVER, 0);
-    for entry in entries.iter() {
+    for entry in entries {
         from = from.min(time(entry));
         to = to.max(time(entry));
     }
@@ -148,7 +148,7 @@ fn sort<E: Copy + Default, O: Ord>(
     let bucket = |entry: &E| ((time(entry) - from) >> shift) as usize;
     counts.clear();
     counts.resize(((to - from) >> shift) as usize + 1, 0);
-    for entry in entries.iter() {
+    for entry in entries {
         counts[bucket(entry)] += 1;
     }
     let (mut start, mut most) = (0, 0);
@@ -157,7 +157,7 @@ fn sort<E: Copy + Default, O: Ord>(
         start += std::mem::replace(count, start);
     }
     sorted.resize(entries.len(), E::default());
-    for entry in entries.iter() {
+    for entry in entries {
         let place = &mut counts[bucket(entry)];
         sorted[*place as usize] = *entry;
         *place += 1;

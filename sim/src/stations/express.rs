@@ -405,7 +405,7 @@ impl<'n> Express<'n> {
         let (arrivals, ring) = (&mut self.nodes[node].arrivals, &self.ring);
         arrivals.split(horizon, |arrival| arrival.time);
         let order = |a: &Arrival| (a.time, ring.endpoint[ring.place(a.id)], a.id);
-        sort(&mut arrivals.new, sorted, counts, |arrival| arrival.time, order);
+        sort(&arrivals.new, sorted, counts, |arrival| arrival.time, order);
         arrivals.new.clear();
     }
 
