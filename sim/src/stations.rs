@@ -20,6 +20,7 @@ mod express;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::hint::select_unpredictable;
 
 use offing_core::{Balance, Deployment, Drop, Scope, Sharing};
 use offing_models::{Budget, Sampler, Shared};
@@ -885,10 +886,10 @@ impl<'n, 'o> Stations<'n, 'o> {
             for j in 0..C - 1 {
                 let (other, other_id) = (free[j + 1], serving[j + 1]);
                 let is_before = other <= done;
-                free[j] = if is_before { other } else { carried };
-                serving[j] = if is_before { other_id } else { carried_id };
-                carried = if is_before { carried } else { other };
-                carried_id = if is_before { carried_id } else { other_id };
+                free[j] = select_unpredictable(is_before, other, carried);
+                serving[j] = select_unpredictable(is_before, other_id, carried_id);
+                carried = select_unpredictable(is_before, carried, other);
+                carried_id = select_unpredictable(is_before, carried_id, other_id);
             }
             free[C - 1] = carried;
             serving[C - 1] = carried_id;

@@ -5,6 +5,8 @@
 //! when it is known, transmission times drawn as vectors. What a request carries on lies in a ring by its
 //! number. Results are equal to the general path's and to the event engine's.
 
+use std::hint::select_unpredictable;
+
 use offing_core::{Scope, Sharing};
 use offing_models::Transmission;
 
@@ -54,45 +56,41 @@ struct Arrival {
     id: u64,
 }
 
-/// What requests under way carry, by number modulo the length, which is a power of two.
-#[derive(Default)]
-struct Ring {
-    emitted: Vec<u64>,
-    work: Vec<u64>,
+/// What a request under way carries: half a cache line.
+#[derive(Clone, Copy, Default)]
+#[repr(align(32))]
+struct Carried {
+    emitted: u64,
+    work: u64,
     /// Transmission time of the reply [ns].
-    reply: Vec<u64>,
-    endpoint: Vec<u32>,
+    reply: u64,
+    endpoint: u32,
 }
 
-impl Ring {
-    #[inline(always)]
-    fn place(&self, id: u64) -> usize {
-        id as usize & self.emitted.len().wrapping_sub(1)
-    }
+/// Requests under way, by number modulo the length, which is a power of two.
+#[derive(Default)]
+struct Ring(Vec<Carried>);
 
+impl Ring {
     /// Makes room for the numbers `oldest..end`.
     fn grow(&mut self, oldest: u64, first_new: u64, end: u64) {
         let needed = (end - oldest) as usize;
-        if needed <= self.emitted.len() {
+        if needed <= self.0.len() {
             return;
         }
         // Twice what is needed, so that it is long before the next time.
-        let size = 2 * needed.next_power_of_two();
-        let old = std::mem::take(self);
-        *self = Ring {
-            emitted: vec![0; size],
-            work: vec![0; size],
-            reply: vec![0; size],
-            endpoint: vec![0; size],
-        };
+        let old = std::mem::replace(&mut self.0, vec![Carried::default(); 2 * needed.next_power_of_two()]);
         for id in oldest..first_new {
-            let (from, to) = (old.place(id), self.place(id));
-            self.emitted[to] = old.emitted[from];
-            self.work[to] = old.work[from];
-            self.reply[to] = old.reply[from];
-            self.endpoint[to] = old.endpoint[from];
+            let to = place(&self.0, id);
+            self.0[to] = old[place(&old, id)];
         }
     }
+}
+
+/// Where a ring keeps a request.
+#[inline(always)]
+fn place(ring: &[Carried], id: u64) -> usize {
+    id as usize & ring.len().wrapping_sub(1)
 }
 
 /// The workers of a node.
@@ -125,52 +123,42 @@ struct Columns {
     departures: Vec<Arrival>,
 }
 
-/// Requests that begin: their waiting and service go into columns that are long enough, in which only what is
-/// observed is kept; CPU time within the observed span is summed up in a word.
-struct Begun {
-    length: usize,
-    first_observed: u64,
+/// The observed span, as the inner loops need it.
+#[derive(Clone, Copy)]
+struct Observed {
     from: u64,
     until: u64,
+    /// Number of the first observed request.
+    first: u64,
+}
+
+/// Columns that the inner loops write by place. They are long enough; a value is written in any case and kept
+/// only if it is observed, so that there is no branch to mispredict.
+struct Begun<'c> {
+    queue: &'c mut [u64],
+    process: &'c mut [u64],
+    length: usize,
+    /// CPU time within the observed span.
     busy: u64,
 }
 
-impl Begun {
+impl Begun<'_> {
     #[inline(always)]
-    fn new(columns: &mut Columns, recorder: &Recorder<'_>, first_observed: u64, most: usize) -> Self {
-        let length = columns.queue.len();
-        columns.queue.resize(length + most, 0);
-        columns.process.resize(length + most, 0);
-        Begun { length, first_observed, from: recorder.from, until: recorder.until, busy: 0 }
-    }
-
-    #[inline(always)]
-    fn note(
-        &mut self,
-        queue: &mut [u64],
-        process: &mut [u64],
-        recorder: &mut Recorder<'_>,
-        arrival: &Arrival,
-        start: u64,
-        work: u64,
-    ) {
-        queue[self.length] = start - arrival.time;
-        process[self.length] = work;
-        self.length += usize::from(arrival.id >= self.first_observed);
-        if self.from <= start && start + work <= self.until && work < SHORT {
+    fn note(&mut self, observed: Observed, arrival: &Arrival, start: u64, work: u64, partly: &mut Partly) {
+        self.queue[self.length] = start - arrival.time;
+        self.process[self.length] = work;
+        self.length += usize::from(arrival.id >= observed.first);
+        if observed.from <= start && start + work <= observed.until && work < SHORT {
             self.busy += work;
         } else {
-            recorder.busy(Use::Process, work, start, start + work);
+            partly.0.push((work, start));
         }
     }
-
-    #[inline(always)]
-    fn finish(self, queue: &mut Vec<u64>, process: &mut Vec<u64>, recorder: &mut Recorder<'_>) {
-        queue.truncate(self.length);
-        process.truncate(self.length);
-        recorder.add_busy(Use::Process, self.busy);
-    }
 }
+
+/// Services that are not wholly within the observed span: work and start.
+#[derive(Default)]
+struct Partly(Vec<(u64, u64)>);
 
 struct Express<'n> {
     network: &'n Network,
@@ -282,11 +270,11 @@ impl<'n> Express<'n> {
 
         let n = self.batch.emitted.len();
         let end_number = self.next + n as u64;
-        if (end_number - self.oldest) as usize > self.ring.emitted.len() {
+        if (end_number - self.oldest) as usize > self.ring.0.len() {
             self.oldest = self.oldest_under_way();
             self.ring.grow(self.oldest, self.next, end_number);
         }
-        if self.ring.emitted.len() > MOST {
+        if self.ring.0.len() > MOST {
             self.overflowed = true;
             return;
         }
@@ -301,17 +289,8 @@ impl<'n> Express<'n> {
         for node in 0..self.nodes.len() {
             self.sort(node, horizon);
             let sorted = std::mem::take(&mut self.columns.sorted);
-            match network.node.workers {
-                1 => self.serve::<1>(node, &sorted, horizon),
-                2 => self.serve::<2>(node, &sorted, horizon),
-                3 => self.serve::<3>(node, &sorted, horizon),
-                4 => self.serve::<4>(node, &sorted, horizon),
-                5..=8 => self.serve::<8>(node, &sorted, horizon),
-                9..=SORTED => self.serve::<{ SORTED as usize }>(node, &sorted, horizon),
-                _ => self.serve_many(node, &sorted, horizon),
-            }
+            self.serve(node, &sorted, horizon);
             self.columns.sorted = sorted;
-            self.depart(node);
         }
         self.record(is_observed, n);
     }
@@ -342,6 +321,8 @@ impl<'n> Express<'n> {
         columns.prepare.resize(n, 0);
         columns.uplink.resize(n, 0);
         let (prepares, uplinks) = (&mut columns.prepare[..n], &mut columns.uplink[..n]);
+        let ring = &mut self.ring.0[..];
+        let (from, until, first_id) = (self.recorder.from, self.recorder.until, self.next);
         let has_prepare = !self.endpoints.prepare.is_empty();
         let has_uplink = !self.endpoints.uplink.is_empty();
         let (mut start, mut busy) = (0, 0);
@@ -354,18 +335,20 @@ impl<'n> Express<'n> {
             let mut prepare_free = if has_prepare { first + self.endpoints.prepare[e].get() } else { 0 };
             let mut uplink_free = if has_uplink { first + self.endpoints.uplink[e].get() } else { 0 };
             let node = network.route(e as u32, 0).expect("this path routes in advance");
-            let arrivals = &mut self.nodes[node as usize].arrivals;
+            let arrivals = &mut self.nodes[node as usize].arrivals.new;
+            arrivals.reserve(run.len());
             for i in run.clone() {
                 let prepared = prepare_free.max(emitted[i]) + prepare[i];
                 let sent = uplink_free.max(prepared) + up[i];
                 (prepare_free, uplink_free) = (prepared, sent);
                 prepares[i] = prepared - emitted[i];
                 uplinks[i] = sent + delay - prepared;
-                arrivals.new.push(Arrival { time: sent + delay, id: self.next + i as u64 });
-                if self.recorder.from <= prepared - prepare[i]
-                    && prepared <= self.recorder.until
-                    && prepare[i] < SHORT
-                {
+                let id = first_id + i as u64;
+                arrivals.push(Arrival { time: sent + delay, id });
+                let to = place(ring, id);
+                ring[to] =
+                    Carried { emitted: emitted[i], work: work[i], reply: reply[i], endpoint: endpoint[i] };
+                if from <= prepared - prepare[i] && prepared <= until && prepare[i] < SHORT {
                     busy += prepare[i];
                 } else {
                     self.recorder.busy(Use::Prepare, prepare[i], prepared - prepare[i], prepared);
@@ -384,16 +367,6 @@ impl<'n> Express<'n> {
             start = run.end;
         }
         self.recorder.add_busy(Use::Prepare, busy);
-        // The ring is written in order, in at most two pieces.
-        let place = self.ring.place(self.next);
-        let before_wrap = n.min(self.ring.emitted.len() - place);
-        for (to, from) in [(place, 0..before_wrap), (0, before_wrap..n)] {
-            let to = to..to + from.len();
-            self.ring.emitted[to.clone()].copy_from_slice(&emitted[from.clone()]);
-            self.ring.work[to.clone()].copy_from_slice(&work[from.clone()]);
-            self.ring.reply[to.clone()].copy_from_slice(&reply[from.clone()]);
-            self.ring.endpoint[to].copy_from_slice(&endpoint[from]);
-        }
         self.next += n as u64;
         self.recorder.counts.offered += if is_observed { n as u64 } else { 0 };
     }
@@ -402,132 +375,91 @@ impl<'n> Express<'n> {
     #[inline(always)]
     fn sort(&mut self, node: usize, horizon: u64) {
         let Columns { counts, sorted, .. } = &mut self.columns;
-        let (arrivals, ring) = (&mut self.nodes[node].arrivals, &self.ring);
+        let (arrivals, ring) = (&mut self.nodes[node].arrivals, &self.ring.0);
         arrivals.split(horizon, |arrival| arrival.time);
-        let order = |a: &Arrival| (a.time, ring.endpoint[ring.place(a.id)], a.id);
+        let order = |a: &Arrival| (a.time, ring[place(ring, a.id)].endpoint, a.id);
         sort(&arrivals.new, sorted, counts, |arrival| arrival.time, order);
         arrivals.new.clear();
     }
 
-    /// A node with up to `C` workers: Kiefer and Wolfowitz's recursion.
-    #[inline(always)]
-    fn serve<const C: usize>(&mut self, node: usize, sorted: &[Arrival], horizon: u64) {
-        let mut begun = Begun::new(&mut self.columns, &self.recorder, self.first_observed, sorted.len());
-        let departures = &mut self.columns.departures;
-        departures.clear();
-        departures.resize(sorted.len() + C, Arrival::default());
-        let mut left_count = 0;
-        let Workers::Sorted { free: all_free, serving: all_serving } = &mut self.nodes[node].workers else {
-            unreachable!("the workers are few")
-        };
-        let (mut free, mut serving) = ([NEVER; C], [NOBODY; C]);
-        free.copy_from_slice(&all_free[..C]);
-        serving.copy_from_slice(&all_serving[..C]);
-        for arrival in sorted {
-            let (left, who) = (free[0], serving[0]);
-            // Written in any case, kept if somebody has left: no branch to mispredict.
-            departures[left_count] = Arrival { time: left, id: who };
-            left_count += usize::from(who != NOBODY);
-            let start = left.max(arrival.time);
-            let work = self.ring.work[self.ring.place(arrival.id)];
-            let done = start + work;
-            begun.note(
-                &mut self.columns.queue,
-                &mut self.columns.process,
-                &mut self.recorder,
-                arrival,
-                start,
-                work,
-            );
-            // Insertion as a fixed network of selections; all comparisons are with the new instant, so equal
-            // instants stay in order of arrival.
-            let (mut carried, mut carried_id) = (done, arrival.id);
-            for j in 0..C - 1 {
-                let (other, other_id) = (free[j + 1], serving[j + 1]);
-                let is_before = other <= done;
-                free[j] = if is_before { other } else { carried };
-                serving[j] = if is_before { other_id } else { carried_id };
-                carried = if is_before { carried } else { other };
-                carried_id = if is_before { carried_id } else { other_id };
-            }
-            free[C - 1] = carried;
-            serving[C - 1] = carried_id;
-        }
-        departures.truncate(left_count);
-        begun.finish(&mut self.columns.queue, &mut self.columns.process, &mut self.recorder);
-        for (who, &left) in serving.iter_mut().zip(&free) {
-            if *who != NOBODY && left < horizon {
-                departures.push(Arrival { time: left, id: *who });
-                *who = NOBODY;
-            }
-        }
-        all_free[..C].copy_from_slice(&free);
-        all_serving[..C].copy_from_slice(&serving);
-    }
-
-    /// The same for any number of workers: the heap holds those that are busy.
-    #[inline(always)]
-    fn serve_many(&mut self, node: usize, sorted: &[Arrival], horizon: u64) {
-        let workers = self.network.node.workers as usize;
-        let mut begun = Begun::new(&mut self.columns, &self.recorder, self.first_observed, sorted.len());
+    /// A node serves what `sorted` holds, and its departures take the downlink home.
+    fn serve(&mut self, node: usize, sorted: &[Arrival], horizon: u64) {
+        let observed =
+            Observed { from: self.recorder.from, until: self.recorder.until, first: self.first_observed };
         let Columns { queue, process, departures, .. } = &mut self.columns;
+        let length = queue.len();
+        queue.resize(length + sorted.len(), 0);
+        process.resize(length + sorted.len(), 0);
         departures.clear();
-        let Workers::Many(busy) = &mut self.nodes[node].workers else { unreachable!("the workers are many") };
-        for arrival in sorted {
-            busy.leave_until(|done| done <= arrival.time, |time, id| departures.push(Arrival { time, id }));
-            let start = match busy.first_done().filter(|_| busy.heap.len() == workers) {
-                Some(done) => {
-                    let (time, id) = busy.leave();
-                    departures.push(Arrival { time, id });
-                    done
+        let mut begun = Begun { queue, process, length, busy: 0 };
+        let mut partly = Partly::default();
+        let ring = &self.ring.0;
+        match &mut self.nodes[node].workers {
+            Workers::Sorted { free, serving } => {
+                let serve = match self.network.node.workers {
+                    1 => serve_sorted::<1>,
+                    2 => serve_sorted::<2>,
+                    3 => serve_sorted::<3>,
+                    4 => serve_sorted::<4>,
+                    5..=8 => serve_sorted::<8>,
+                    _ => serve_sorted::<{ SORTED as usize }>,
+                };
+                serve(free, serving, sorted, ring, observed, &mut begun, departures, &mut partly);
+                for (who, &left) in serving.iter_mut().zip(&*free) {
+                    if *who != NOBODY && left < horizon {
+                        departures.push(Arrival { time: left, id: *who });
+                        *who = NOBODY;
+                    }
                 }
-                None => arrival.time,
-            };
-            let work = self.ring.work[self.ring.place(arrival.id)];
-            begun.note(queue, process, &mut self.recorder, arrival, start, work);
-            busy.enter(start + work, arrival.id);
+            }
+            Workers::Many(busy) => {
+                let workers = self.network.node.workers as usize;
+                serve_many(busy, workers, sorted, ring, observed, &mut begun, departures, &mut partly);
+                busy.leave_until(|done| done < horizon, |time, id| departures.push(Arrival { time, id }));
+            }
         }
-        busy.leave_until(|done| done < horizon, |time, id| departures.push(Arrival { time, id }));
-        begun.finish(queue, process, &mut self.recorder);
+        let Begun { length, busy, .. } = begun;
+        queue.truncate(length);
+        process.truncate(length);
+        self.recorder.add_busy(Use::Process, busy);
+        for (work, start) in partly.0 {
+            self.recorder.busy(Use::Process, work, start, start + work);
+        }
+        self.depart(node, observed);
     }
 
     /// The departures of a node are in order: they take the downlink and are home.
-    #[inline(always)]
-    fn depart(&mut self, node: usize) {
+    fn depart(&mut self, node: usize, observed: Observed) {
         let network = self.network;
         let (delay, scope) =
             network.down.as_ref().map_or((0, Scope::Node), |hop| (hop.delay.minimum(), hop.scope));
         let Columns { downlink, latency, emitted, departures, .. } = &mut self.columns;
-        let has_downlink = !self.downlink_free.is_empty();
-        let mut length = latency.len();
+        let length = latency.len();
         for column in [&mut *downlink, &mut *latency, &mut *emitted] {
             column.resize(length + departures.len(), 0);
         }
-        let (mut returned, mut late) = (0, 0);
-        for departure in departures.iter() {
-            let place = self.ring.place(departure.id);
-            let mut sent = departure.time;
-            if has_downlink {
-                let station = network.down_station(scope, self.ring.endpoint[place], node as u32);
-                let free = &mut self.downlink_free[station];
-                sent = sent.max(*free) + self.ring.reply[place];
-                *free = sent;
-            }
-            let received = sent + delay;
-            let at = self.ring.emitted[place];
-            let is_observed = departure.id >= self.first_observed;
-            downlink[length] = received - departure.time;
-            latency[length] = received - at;
-            emitted[length] = at;
-            length += usize::from(is_observed);
-            returned += u64::from(self.recorder.observes(received));
-            late += u64::from(is_observed && received - at > self.recorder.deadline);
-        }
+        let ring = &self.ring.0;
+        let home = Home { downlink, latency, emitted };
+        let free = &mut self.downlink_free[..];
+        let (length, returned) = if free.is_empty() {
+            depart(departures, ring, observed, delay, home, length, |departure, _| departure.time)
+        } else if scope == Scope::Node {
+            let free = &mut free[node];
+            depart(departures, ring, observed, delay, home, length, |departure, carried| {
+                *free = departure.time.max(*free) + carried.reply;
+                *free
+            })
+        } else {
+            depart(departures, ring, observed, delay, home, length, |departure, carried| {
+                let free = &mut free[carried.endpoint as usize];
+                *free = departure.time.max(*free) + carried.reply;
+                *free
+            })
+        };
         for column in [downlink, latency, emitted] {
             column.truncate(length);
         }
         self.recorder.counts.returned += returned;
-        self.recorder.counts.late += late;
     }
 
     /// Records what the window has brought.
@@ -546,7 +478,121 @@ impl<'n> Express<'n> {
         }
         recording.record_latency(emitted, latency, indices);
         self.recorder.counts.completed += latency.len() as u64;
+        let deadline = self.recorder.deadline;
+        self.recorder.counts.late += latency.iter().map(|&x| u64::from(x > deadline)).sum::<u64>();
         latency.clear();
         emitted.clear();
     }
+}
+
+// The inner loops are functions of their own, so that their few variables stay in registers.
+
+/// Up to `C` workers: Kiefer and Wolfowitz's recursion. The sorted instants at which they become free are the
+/// state; those that the node lacks are never free.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "an inner loop over plain slices")]
+fn serve_sorted<const C: usize>(
+    all_free: &mut [u64; SORTED as usize],
+    all_serving: &mut [u64; SORTED as usize],
+    sorted: &[Arrival],
+    ring: &[Carried],
+    observed: Observed,
+    begun: &mut Begun<'_>,
+    departures: &mut Vec<Arrival>,
+    partly: &mut Partly,
+) {
+    let (mut free, mut serving) = ([NEVER; C], [NOBODY; C]);
+    free.copy_from_slice(&all_free[..C]);
+    serving.copy_from_slice(&all_serving[..C]);
+    departures.resize(sorted.len(), Arrival::default());
+    let (mut gone, gone_to) = (0, &mut departures[..]);
+    for arrival in sorted {
+        let (left, who) = (free[0], serving[0]);
+        gone_to[gone] = Arrival { time: left, id: who };
+        gone += usize::from(who != NOBODY);
+        let start = left.max(arrival.time);
+        let work = ring[place(ring, arrival.id)].work;
+        let done = start + work;
+        begun.note(observed, arrival, start, work, partly);
+        // Insertion as a fixed network of selections; all comparisons are with the new instant, so equal
+        // instants stay in order of arrival.
+        let (mut carried, mut carried_id) = (done, arrival.id);
+        for j in 0..C - 1 {
+            let (other, other_id) = (free[j + 1], serving[j + 1]);
+            let is_before = other <= done;
+            free[j] = select_unpredictable(is_before, other, carried);
+            serving[j] = select_unpredictable(is_before, other_id, carried_id);
+            carried = select_unpredictable(is_before, carried, other);
+            carried_id = select_unpredictable(is_before, carried_id, other_id);
+        }
+        free[C - 1] = carried;
+        serving[C - 1] = carried_id;
+    }
+    departures.truncate(gone);
+    all_free[..C].copy_from_slice(&free);
+    all_serving[..C].copy_from_slice(&serving);
+}
+
+/// Any number of workers: the heap holds those that are busy.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "an inner loop over plain slices")]
+fn serve_many(
+    busy: &mut Busy<u64>,
+    workers: usize,
+    sorted: &[Arrival],
+    ring: &[Carried],
+    observed: Observed,
+    begun: &mut Begun<'_>,
+    departures: &mut Vec<Arrival>,
+    partly: &mut Partly,
+) {
+    for arrival in sorted {
+        busy.leave_until(|done| done <= arrival.time, |time, id| departures.push(Arrival { time, id }));
+        let start = match busy.first_done().filter(|_| busy.heap.len() == workers) {
+            Some(done) => {
+                let (time, id) = busy.leave();
+                departures.push(Arrival { time, id });
+                done
+            }
+            None => arrival.time,
+        };
+        let work = ring[place(ring, arrival.id)].work;
+        begun.note(observed, arrival, start, work, partly);
+        busy.enter(start + work, arrival.id);
+    }
+}
+
+/// Columns of what has come home, long enough.
+struct Home<'c> {
+    downlink: &'c mut [u64],
+    latency: &'c mut [u64],
+    emitted: &'c mut [u64],
+}
+
+/// Departures in order; `send` says when each has left its transmitter. Returns the new length of the columns,
+/// and how many came home within the observed span.
+#[inline(always)]
+fn depart(
+    departures: &[Arrival],
+    ring: &[Carried],
+    observed: Observed,
+    delay: u64,
+    home: Home<'_>,
+    mut length: usize,
+    mut send: impl FnMut(&Arrival, &Carried) -> u64,
+) -> (usize, u64) {
+    let Home { downlink, latency, emitted } = home;
+    let n = length + departures.len();
+    let (downlink, latency, emitted) = (&mut downlink[..n], &mut latency[..n], &mut emitted[..n]);
+    let mut returned = 0;
+    for departure in departures {
+        let carried = &ring[place(ring, departure.id)];
+        let received = send(departure, carried) + delay;
+        downlink[length] = received - departure.time;
+        latency[length] = received - carried.emitted;
+        emitted[length] = carried.emitted;
+        length += usize::from(departure.id >= observed.first);
+        returned += u64::from(observed.from <= received && received < observed.until);
+    }
+    (length, returned)
 }
