@@ -131,21 +131,7 @@ impl Histogram {
     /// The value [ns] below which a share `p` of the spans lies, interpolated within its bucket and never
     /// outside the extremes. Not a number if nothing was recorded.
     pub fn quantile(&self, p: f64) -> f64 {
-        if self.n == 0 {
-            return f64::NAN;
-        }
-        // At least one: even the smallest share reaches the first value.
-        let target = (p * self.n as f64).clamp(1.0, self.n as f64);
-        let mut below = 0;
-        for (b, &here) in self.counts.iter().enumerate() {
-            if here > 0 && (below + here) as f64 >= target {
-                let share = (target - below as f64) / here as f64;
-                let (low, high) = (lower_edge(b), lower_edge(b + 1));
-                return (low + (high - low) * share).clamp(self.min as f64, self.max as f64);
-            }
-            below += here;
-        }
-        self.max as f64
+        self.spread().quantiles([p])[0]
     }
 
     /// How many spans lie at or below `value` [ns], with the bucket that holds it divided in proportion:
@@ -164,11 +150,72 @@ impl Histogram {
 
     /// Mean [ns] of the values of rank `from..to` in ascending order, each taken as the middle of its bucket.
     pub fn mean_of_ranks(&self, from: u64, to: u64) -> f64 {
-        let (mut below, mut sum) = (0, 0.0);
-        for (b, &here) in self.counts.iter().enumerate().filter(|(_, here)| **here > 0) {
+        self.spread().mean_of_ranks(from, to)
+    }
+
+    fn spread(&self) -> Spread<'_, u64> {
+        Spread { first: 0, counts: &self.counts, n: self.n, min: self.min as f64, max: self.max as f64 }
+    }
+}
+
+/// How spans are spread over some of the buckets: what quantiles are read from, for those who count themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread<'c, T> {
+    /// Number of the first bucket of `counts`; nothing lies outside them.
+    pub first: usize,
+    /// How many spans each bucket holds.
+    pub counts: &'c [T],
+    /// Their sum.
+    pub n: u64,
+    /// The shortest span [ns].
+    pub min: f64,
+    /// The longest span [ns].
+    pub max: f64,
+}
+
+impl<T: Copy + Into<u64>> Spread<'_, T> {
+    /// Number of the bucket of a span of whole ns below 2^52: the same bucket as [`Histogram::record`]'s.
+    #[inline(always)]
+    pub fn bucket(span: f64) -> u32 {
+        ((span + 1.0).to_bits() >> (52 - SUB_BITS)).wrapping_sub(FIRST) as u32
+    }
+
+    /// [`Histogram::quantile`] of several ascending probabilities at once.
+    pub fn quantiles<const N: usize>(&self, p: [f64; N]) -> [f64; N] {
+        if self.n == 0 {
+            return [f64::NAN; N];
+        }
+        // At least one: even the smallest share reaches the first value.
+        let target = p.map(|p| (p * self.n as f64).clamp(1.0, self.n as f64));
+        let mut found = [self.max; N];
+        let (mut next, mut below) = (0, 0u64);
+        for (i, &here) in self.counts.iter().enumerate() {
+            let here: u64 = here.into();
+            while next < N && here > 0 && (below + here) as f64 >= target[next] {
+                let share = (target[next] - below as f64) / here as f64;
+                let (low, high) = (lower_edge(self.first + i), lower_edge(self.first + i + 1));
+                found[next] = (low + (high - low) * share).clamp(self.min, self.max);
+                next += 1;
+            }
+            if next == N {
+                break;
+            }
+            below += here;
+        }
+        found
+    }
+
+    /// [`Histogram::mean_of_ranks`].
+    pub fn mean_of_ranks(&self, from: u64, to: u64) -> f64 {
+        let (mut below, mut sum) = (0u64, 0.0);
+        for (i, &here) in self.counts.iter().enumerate() {
+            let here: u64 = here.into();
+            if here == 0 {
+                continue;
+            }
             let taken = (below + here).min(to).saturating_sub(below.max(from));
-            let middle = (lower_edge(b) + lower_edge(b + 1)) / 2.0;
-            sum += taken as f64 * middle.clamp(self.min as f64, self.max as f64);
+            let middle = (lower_edge(self.first + i) + lower_edge(self.first + i + 1)) / 2.0;
+            sum += taken as f64 * middle.clamp(self.min, self.max);
             below += here;
         }
         sum / (to - from) as f64

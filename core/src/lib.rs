@@ -23,7 +23,7 @@ pub mod units;
 
 pub use app::{App, Arrivals, Distribution, Stage, TraceArrival};
 pub use deployment::{Balance, Deployment, Drop, Manager, Placement, Provider};
-pub use histogram::Histogram;
+pub use histogram::{Histogram, Spread};
 pub use run::{Completed, Counts, Engine, Parts, Recording, Request, Run, TierUse};
 pub use span::Span;
 pub use summary::{Intervals, Part, Quantiles, Requests, Summary};

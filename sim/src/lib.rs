@@ -16,7 +16,9 @@
 //! Nothing here knows the scenario file, goals, threads, the wall clock or the disk.
 
 mod calendar;
+mod estimate;
 mod events;
+mod lanes;
 mod network;
 mod node;
 mod recorder;
@@ -27,6 +29,8 @@ mod streams;
 use offing_core::{Deployment, Engine, Request, Run};
 use offing_models::ModelSet;
 
+pub use estimate::Estimate;
+pub use lanes::Sweep;
 use network::Network;
 pub use network::refusal;
 

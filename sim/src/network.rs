@@ -127,6 +127,23 @@ pub(crate) enum Emission {
     Trace { times: Vec<u64>, from: Vec<usize> },
 }
 
+/// How many stages stay at the endpoint, ahead of the target's.
+fn cut(d: &Deployment) -> usize {
+    if d.is_offloaded() { d.placement.cut as usize } else { 0 }
+}
+
+fn work_slot(stage: usize) -> Slot {
+    match stage {
+        0 => Slot { purpose: Purpose::Request as u32, word: 2 },
+        s => Slot { purpose: Purpose::Stage as u32 + s as u32, word: 0 },
+    }
+}
+
+/// The work of one stage at a speed.
+fn work(d: &Deployment, stage: usize, speed: f64) -> Variate {
+    Variate { slot: work_slot(stage), sampler: Sampler::new(&d.app.stages[stage].work, 1e9 / speed) }
+}
+
 pub(crate) struct Network {
     pub streams: Streams,
     pub endpoints: u32,
@@ -160,27 +177,18 @@ impl Network {
         let offloaded = d.is_offloaded();
         let streams = Streams::new(seed);
 
-        let work_slot = |stage: usize| match stage {
-            0 => Slot { purpose: Purpose::Request as u32, word: 2 },
-            s => Slot { purpose: Purpose::Stage as u32 + s as u32, word: 0 },
-        };
-        let output_slot = |stage: usize| Slot { word: work_slot(stage).word + 1, ..work_slot(stage) };
-        let work = |stage: usize, speed: f64| Variate {
-            slot: work_slot(stage),
-            sampler: Sampler::new(&app.stages[stage].work, 1e9 / speed),
-        };
         let output = |stage: usize| Variate {
-            slot: output_slot(stage),
+            slot: Slot { word: work_slot(stage).word + 1, ..work_slot(stage) },
             sampler: Sampler::new(&app.stages[stage].output, 1.0),
         };
-        let cut = if offloaded { placement.cut as usize } else { 0 };
+        let cut = cut(d);
         let mut prepare = Sum::default();
         if offloaded {
             prepare.0.push(Variate {
                 slot: Slot { purpose: Purpose::Request as u32, word: 0 },
                 sampler: Sampler::new(&app.prepare, 1e9 / source.speed),
             });
-            prepare.0.extend((0..cut).map(|stage| work(stage, source.speed)));
+            prepare.0.extend((0..cut).map(|stage| work(d, stage, source.speed)));
         }
         let frame = || Variate {
             slot: Slot { purpose: Purpose::Request as u32, word: 1 },
@@ -210,7 +218,7 @@ impl Network {
             prepare,
             endpoint_quota: models.quota(source.quota),
             up_bytes: if cut == 0 { frame() } else { output(cut - 1) },
-            work: Sum((cut..app.stages.len()).map(|stage| work(stage, target.speed)).collect()),
+            work: Network::work(d),
             reply_bytes: output(app.stages.len() - 1),
             up,
             down,
@@ -227,6 +235,11 @@ impl Network {
             from: d.warm_up.as_nanos(),
             deadline: app.deadline.map_or(u64::MAX, |deadline| deadline.as_nanos()),
         }
+    }
+
+    /// The work of a request at its target.
+    pub(crate) fn work(d: &Deployment) -> Sum {
+        Sum((cut(d)..d.app.stages.len()).map(|stage| work(d, stage, d.targets().speed)).collect())
     }
 
     /// The variates of request `index` of an endpoint.

@@ -1,6 +1,6 @@
 //! Completes the record of a run with what follows from the deployment: use, load, bottleneck, energy, price.
 
-use offing_core::{Deployment, Engine, Run, TierUse};
+use offing_core::{Deployment, Engine, Run, Span, Tier, TierUse};
 use offing_models::{Loads, ModelSet, Resource, cost, energy, loads};
 
 use crate::recorder::{Tally, Use};
@@ -28,9 +28,11 @@ pub(crate) fn run(
         .into_iter()
         .map(|index| {
             let tier = &d.tiers[index];
-            let cores = f64::from(tier.nodes) * f64::from(tier.cores) * tier.quota;
-            let allowed_ns = cores * window.as_nanos() as f64;
-            TierUse { name: tier.name.clone(), busy_ns: busy_ns(index), allowed_ns }
+            TierUse {
+                name: tier.name.clone(),
+                busy_ns: busy_ns(index),
+                allowed_ns: allowed_ns(tier, window),
+            }
         })
         .collect();
     let used = d.used_tiers();
@@ -57,9 +59,15 @@ pub(crate) fn run(
     run
 }
 
+/// CPU time that a tier's cores and quota allow in a span [ns].
+pub(crate) fn allowed_ns(tier: &Tier, window: Span) -> f64 {
+    let cores = f64::from(tier.nodes) * f64::from(tier.cores) * tier.quota;
+    cores * window.as_nanos() as f64
+}
+
 /// Whether every queue without a limit stays finite. A full queue loses requests and a closed loop waits, so
 /// neither grows.
-fn is_stable(d: &Deployment, loads: &Loads) -> bool {
+pub(crate) fn is_stable(d: &Deployment, loads: &Loads) -> bool {
     let is_bounded = d.placement.queue.is_some();
     let links = loads.endpoint < 1.0 && loads.uplink < 1.0 && (loads.downlink < 1.0 || is_bounded);
     d.app.outstanding.is_some() || links && (loads.target < 1.0 || is_bounded)

@@ -17,6 +17,7 @@
 //! closed loops. Ties are ordered as in [`crate::events`].
 
 mod express;
+mod upstream;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -29,6 +30,8 @@ use crate::network::{Emission, Hop, Network, Sum, Variate, Way, Wires, periods};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 use crate::streams::{Purpose, Streams};
+pub(crate) use upstream::Upstream;
+use upstream::Collected;
 
 /// Requests per window, roughly, and at least this many per endpoint.
 const WINDOW: f64 = 4096.0;
@@ -557,7 +560,7 @@ fn run_general(network: &Network, observer: Observer<'_>, mean_rate_hz: f64) -> 
     let mut end = 0u64;
     while end < network.until {
         end = end.saturating_add(window).min(network.until);
-        arch.dispatch(Window { stations: &mut stations, end });
+        arch.dispatch(Window { stations: &mut stations, end, collected: None });
         if stations.overflowed {
             return None;
         }
@@ -569,6 +572,8 @@ fn run_general(network: &Network, observer: Observer<'_>, mean_rate_hz: f64) -> 
 struct Window<'s, 'n, 'o> {
     stations: &'s mut Stations<'n, 'o>,
     end: u64,
+    /// Where the way ends, if it is followed up to the nodes only.
+    collected: Option<&'s mut Collected>,
 }
 
 impl pulp::WithSimd for Window<'_, '_, '_> {
@@ -576,7 +581,10 @@ impl pulp::WithSimd for Window<'_, '_, '_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        self.stations.window(self.end);
+        match self.collected {
+            Some(collected) => self.stations.window_up(self.end, collected),
+            None => self.stations.window(self.end),
+        }
     }
 }
 
@@ -626,23 +634,41 @@ impl<'n, 'o> Stations<'n, 'o> {
     fn window(&mut self, end: u64) {
         let is_last = end == self.network.until;
         let frontier = if is_last { NEVER } else { end };
-        let mut batch = std::mem::take(&mut self.batch);
-        self.endpoints.emit(self.network, end, &mut batch);
-        batch.emitted.iter().for_each(|&at| self.recorder.offered(at));
-        batch.draw(self.network);
+        self.begin_window(end, frontier);
         if self.network.offloaded {
-            self.send(&batch, frontier);
-            let delay = self.network.up.as_ref().map_or(0, |hop| hop.delay.minimum());
-            let horizon = frontier.saturating_add(delay);
+            let horizon = self.horizon(frontier);
             for node in 0..self.network.nodes as usize {
                 self.arrivals[node].take_before(horizon, &mut self.scratch);
                 self.serve(node, horizon);
             }
             self.return_shared(horizon);
         } else {
-            self.process_locally(&batch, frontier);
+            let batch = std::mem::take(&mut self.batch);
+            let mut next = 0;
+            for endpoint in 0..self.network.endpoints {
+                next = self.enter_locally(&batch, endpoint, next);
+                self.serve(endpoint as usize, frontier);
+            }
+            self.batch = batch;
+        }
+    }
+
+    /// Emits and draws the requests before `end`, and sends them if they are offloaded.
+    #[inline(always)]
+    fn begin_window(&mut self, end: u64, frontier: u64) {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.endpoints.emit(self.network, end, &mut batch);
+        batch.emitted.iter().for_each(|&at| self.recorder.offered(at));
+        batch.draw(self.network);
+        if self.network.offloaded {
+            self.send(&batch, frontier);
         }
         self.batch = batch;
+    }
+
+    /// Arrivals at the nodes before this instant are complete.
+    fn horizon(&self, frontier: u64) -> u64 {
+        frontier.saturating_add(self.network.up.as_ref().map_or(0, |hop| hop.delay.minimum()))
     }
 
     #[inline(always)]
@@ -782,30 +808,29 @@ impl<'n, 'o> Stations<'n, 'o> {
         self.scratch = scratch;
     }
 
-    /// Nothing is offloaded: each endpoint is the node of its own requests.
+    /// Nothing is offloaded: an endpoint is the node of its own requests, which stand in the batch from `next`
+    /// on. Returns where the next endpoint's begin.
     #[inline(always)]
-    fn process_locally(&mut self, batch: &Batch, frontier: u64) {
-        let (mut i, n) = (0, batch.endpoint.len());
-        for endpoint in 0..self.network.endpoints {
-            self.scratch.sorted.clear();
-            while i < n && batch.endpoint[i] == endpoint {
-                let emitted = batch.emitted[i];
-                let id = self.board(Flight {
-                    emitted,
-                    prepared: emitted,
-                    arrived: emitted,
-                    work: batch.work[i],
-                    reply: batch.reply[i],
-                    index: batch.index[i],
-                    endpoint,
-                    node: endpoint,
-                    ..Flight::default()
-                });
-                self.scratch.sorted.push(Entry { time: emitted, source: endpoint, turn: 0, id });
-                i += 1;
-            }
-            self.serve(endpoint as usize, frontier);
+    fn enter_locally(&mut self, batch: &Batch, endpoint: u32, next: usize) -> usize {
+        self.scratch.sorted.clear();
+        let mut i = next;
+        while i < batch.endpoint.len() && batch.endpoint[i] == endpoint {
+            let emitted = batch.emitted[i];
+            let id = self.board(Flight {
+                emitted,
+                prepared: emitted,
+                arrived: emitted,
+                work: batch.work[i],
+                reply: batch.reply[i],
+                index: batch.index[i],
+                endpoint,
+                node: endpoint,
+                ..Flight::default()
+            });
+            self.scratch.sorted.push(Entry { time: emitted, source: endpoint, turn: 0, id });
+            i += 1;
         }
+        i
     }
 
     /// A node serves the sorted arrivals; none comes before `horizon` any more.

@@ -1,6 +1,8 @@
 //! Deployments for tests.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod random;
+
 use offing_core::*;
 use offing_models::ModelSet;
 use offing_sim::{Options, simulate_with, stations_apply};

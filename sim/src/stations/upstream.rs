@@ -1,0 +1,192 @@
+//! The way of the requests into the target nodes, and nothing beyond: what all deployments share that differ
+//! only in how their targets serve.
+
+use offing_models::Sampler;
+
+use super::{NEVER, Stations, Window, window};
+use crate::network::{Network, Sum};
+use crate::recorder::Use;
+use crate::streams::Streams;
+
+/// All requests of a run in the order in which they enter their nodes, node by node. Times are whole ns.
+pub(crate) struct Upstream {
+    /// Where each node's requests are, in order of the nodes.
+    pub segments: Vec<std::ops::Range<usize>>,
+    pub arrived: Vec<f64>,
+    pub emitted: Vec<f64>,
+    endpoint: Vec<u32>,
+    index: Vec<u64>,
+    /// Requests emitted in the observed span.
+    pub offered: u64,
+    /// Of the observed requests [ns].
+    pub prepare: u128,
+    /// Of the observed requests [ns].
+    pub uplink: u128,
+    /// CPU time of preparation within the observed span [ns].
+    pub busy: u128,
+    streams: Streams,
+}
+
+/// One node's requests, as they come.
+#[derive(Clone, Default)]
+struct Arrivals {
+    arrived: Vec<f64>,
+    emitted: Vec<f64>,
+    endpoint: Vec<u32>,
+    index: Vec<u64>,
+}
+
+impl Upstream {
+    /// Follows all requests up to their nodes; nothing if a station falls behind by more than 78 hours.
+    pub(crate) fn new(network: &Network, mean_rate_hz: f64) -> Option<Self> {
+        let mut stations = Stations::new(network, None);
+        let mut collected = Collected {
+            nodes: vec![Arrivals::default(); network.nodes as usize],
+            prepare: 0,
+            uplink: 0,
+        };
+        let window = window(network, mean_rate_hz);
+        let arch = pulp::Arch::new();
+        let mut end = 0u64;
+        while end < network.until {
+            end = end.saturating_add(window).min(network.until);
+            arch.dispatch(Window { stations: &mut stations, end, collected: Some(&mut collected) });
+            if stations.overflowed {
+                return None;
+            }
+        }
+        let Collected { nodes, prepare, uplink } = collected;
+        let tally = stations.recorder.finish();
+        let mut upstream = Upstream {
+            segments: Vec::with_capacity(nodes.len()),
+            arrived: Vec::new(),
+            emitted: Vec::new(),
+            endpoint: Vec::new(),
+            index: Vec::new(),
+            offered: tally.counts.offered,
+            prepare,
+            uplink,
+            busy: tally.busy[Use::Prepare as usize],
+            streams: network.streams,
+        };
+        for mut node in nodes {
+            let from = upstream.arrived.len();
+            upstream.arrived.append(&mut node.arrived);
+            upstream.emitted.append(&mut node.emitted);
+            upstream.endpoint.append(&mut node.endpoint);
+            upstream.index.append(&mut node.index);
+            upstream.segments.push(from..upstream.arrived.len());
+        }
+        Some(upstream)
+    }
+
+    /// How many requests there are, those before the observed span included.
+    pub(crate) fn len(&self) -> usize {
+        self.arrived.len()
+    }
+
+    /// A sum of variates of each request [ns].
+    pub(crate) fn draw(&self, sum: &Sum) -> Vec<f64> {
+        let n = self.len();
+        let mut total = vec![0.0; n];
+        let mut words: [Vec<u32>; 4] = Default::default();
+        let mut values = vec![0; BLOCK.min(n)];
+        for variate in &sum.0 {
+            if let Some(constant) = variate.sampler.is_constant() {
+                total.iter_mut().for_each(|x| *x += constant as f64);
+                continue;
+            }
+            for start in (0..n).step_by(BLOCK) {
+                let end = n.min(start + BLOCK);
+                let fill = Fill {
+                    upstream: self,
+                    purpose: variate.slot.purpose,
+                    word: variate.slot.word,
+                    sampler: &variate.sampler,
+                    range: start..end,
+                    words: &mut words,
+                    values: &mut values[..end - start],
+                };
+                pulp::Arch::new().dispatch(fill);
+                total[start..end].iter_mut().zip(&values).for_each(|(x, &value)| *x += value as f64);
+            }
+        }
+        total
+    }
+}
+
+/// Requests whose variates are drawn together.
+const BLOCK: usize = 4096;
+
+/// Draws one variate of a range of requests.
+struct Fill<'f> {
+    upstream: &'f Upstream,
+    purpose: u32,
+    word: usize,
+    sampler: &'f Sampler,
+    range: std::ops::Range<usize>,
+    words: &'f mut [Vec<u32>; 4],
+    values: &'f mut [u64],
+}
+
+impl pulp::WithSimd for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Fill { upstream, purpose, word, sampler, range, words, values } = self;
+        let (endpoint, index) = (&upstream.endpoint[range.clone()], &upstream.index[range]);
+        upstream.streams.blocks(purpose, endpoint, index, words);
+        sampler.fill(&words[word], values);
+    }
+}
+
+/// What has reached the nodes.
+pub(super) struct Collected {
+    nodes: Vec<Arrivals>,
+    prepare: u128,
+    uplink: u128,
+}
+
+impl Stations<'_, '_> {
+    /// Takes the sorted arrivals of a node out of the run.
+    pub(super) fn collect(&mut self, node: usize, collected: &mut Collected) {
+        let arrivals = &mut collected.nodes[node];
+        for entry in &self.scratch.sorted {
+            let flight = &self.flights[entry.id as usize];
+            if self.recorder.observes(flight.emitted) {
+                collected.prepare += u128::from(flight.prepared - flight.emitted);
+                collected.uplink += u128::from(entry.time - flight.prepared);
+            }
+            arrivals.arrived.push(entry.time as f64);
+            arrivals.emitted.push(flight.emitted as f64);
+            arrivals.endpoint.push(flight.endpoint);
+            arrivals.index.push(flight.index);
+            self.vacant.push(entry.id);
+        }
+    }
+
+    /// Works off the emissions before `end` up to their nodes.
+    #[inline(always)]
+    pub(super) fn window_up(&mut self, end: u64, collected: &mut Collected) {
+        let is_last = end == self.network.until;
+        let frontier = if is_last { NEVER } else { end };
+        self.begin_window(end, frontier);
+        if self.network.offloaded {
+            let horizon = self.horizon(frontier);
+            for node in 0..self.network.nodes as usize {
+                self.arrivals[node].take_before(horizon, &mut self.scratch);
+                self.collect(node, collected);
+            }
+        } else {
+            let batch = std::mem::take(&mut self.batch);
+            let mut next = 0;
+            for endpoint in 0..self.network.endpoints {
+                next = self.enter_locally(&batch, endpoint, next);
+                self.collect(endpoint as usize, collected);
+            }
+            self.batch = batch;
+        }
+    }
+}
+
