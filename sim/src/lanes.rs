@@ -18,12 +18,12 @@ mod key;
 
 use std::collections::HashMap;
 
-use offing_core::{Counts, Deployment, Quantiles, Scope, Sharing, Span, Spread};
+use offing_core::{Counts, Deployment, Distribution, Quantiles, Scope, Sharing, Span, Spread};
 use offing_models::{ModelSet, Sampler, Transmission};
 use pulp::Simd;
 
 use crate::estimate::{Estimate, Totals};
-use crate::network::{Network, Sum};
+use crate::network::{self, Network, target_stages};
 use crate::recorder::BULK;
 use crate::stations::{self, Upstream};
 use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums};
@@ -33,8 +33,6 @@ use key::Key;
 const MOST_WORKERS: u32 = 16;
 /// Requests of a run that are kept at once; more are simulated one by one.
 const MOST_REQUESTS: f64 = 4e6;
-/// Requests whose work is laid out for the lanes at once.
-const ROWS: usize = 8192;
 /// Buckets of a histogram, rounded up to a power of two.
 const BUCKETS: usize = 1 << 14;
 
@@ -49,21 +47,15 @@ pub struct Sweep<'m> {
 struct Group {
     upstream: Upstream,
     observed: Observed,
-    /// Work of each request, one column per kind of target.
-    columns: Vec<Column>,
-    by_key: HashMap<Key, usize>,
-}
-
-/// Work of each request [ns].
-struct Column {
-    work: Vec<f64>,
-    /// Of the observed requests.
-    observed: u128,
+    /// Work of each request at speed 1 [ns], by stage and distribution.
+    columns: Vec<Vec<f64>>,
+    by_stage: HashMap<Key, usize>,
 }
 
 /// What decides how a deployment's targets serve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Job {
+    /// Where the work at speed 1 is; the last column if it is constant.
     column: usize,
     lane: Lane,
     has_downlink: bool,
@@ -72,18 +64,16 @@ struct Job {
 }
 
 impl Job {
-    fn order(&self) -> (bool, usize, u64, u64, u32, u64, usize) {
-        let Lane { workers, reply, delay } = self.lane;
-        let size = (workers as usize).next_power_of_two();
-        (
-            self.has_downlink,
-            size,
-            self.deadline.to_bits(),
-            reply.to_bits(),
-            workers,
-            delay.to_bits(),
-            self.column,
-        )
+    /// What lanes of a vector have in common.
+    fn kind(&self) -> (bool, usize, usize, u64) {
+        let size = (self.lane.workers as usize).next_power_of_two();
+        (self.has_downlink, self.column, size, self.deadline.to_bits())
+    }
+
+    /// Puts jobs of one kind together, and equal ones next to each other.
+    fn order(&self) -> ((bool, usize, usize, u64), u32, [u64; 4]) {
+        let Lane { workers, factor, constant, reply, delay } = self.lane;
+        (self.kind(), workers, [factor, constant, reply, delay].map(f64::to_bits))
     }
 }
 
@@ -91,7 +81,6 @@ impl Job {
 struct Scratch {
     /// One row of lanes per bucket.
     counts: Vec<u32>,
-    work: Vec<f64>,
     latency: Vec<f64>,
     buckets: Vec<u32>,
     column: Vec<u32>,
@@ -124,11 +113,13 @@ fn downlink(d: &Deployment, models: &ModelSet) -> Option<(f64, f64)> {
 /// Whether lanes can have a deployment, as far as that is seen without looking closer.
 fn may_apply(d: &Deployment) -> bool {
     let target = d.targets();
+    let varies = |stage: &usize| !matches!(d.app.stages[*stage].work, Distribution::Constant(_));
     let requests = d.app.rate_hz * f64::from(d.endpoints().nodes) * d.duration.as_secs_f64();
     stations::applies(d)
         && target.quota >= 1.0
         && d.placement.workers <= target.cores.min(MOST_WORKERS)
         && d.placement.queue.is_none()
+        && target_stages(d).filter(varies).count() <= 1
         && requests < MOST_REQUESTS
 }
 
@@ -176,11 +167,10 @@ impl<'m> Sweep<'m> {
         let network = Network::new(first, self.models, self.seed);
         let Some(upstream) = Upstream::new(&network, first.app.rate_hz) else { return };
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
-        let mut group = Group { upstream, observed, columns: Vec::new(), by_key: HashMap::new() };
-        let mut jobs: Vec<(Job, usize)> = members
-            .iter()
-            .filter_map(|&i| Some((group.job(&deployments[i], self.models)?, i)))
-            .collect();
+        let none = vec![0.0; upstream.len()];
+        let mut group = Group { upstream, observed, columns: vec![none], by_stage: HashMap::new() };
+        let mut jobs: Vec<(Job, usize)> =
+            members.iter().filter_map(|&i| Some((group.job(&deployments[i], self.models)?, i))).collect();
         jobs.sort_by_key(|(job, i)| (job.order(), *i));
 
         // Equal jobs are done once.
@@ -193,19 +183,15 @@ impl<'m> Sweep<'m> {
         }
         let mut from = 0;
         let arch = pulp::Arch::new();
-        let mut laid_out = None;
+        let lanes = arch.dispatch(Width);
         while from < distinct.len() {
-            let (kind, lanes) = (distinct[from].0, arch.dispatch(Width));
-            let alike = |job: &Job| {
-                (job.has_downlink, job.order().1, job.deadline)
-                    == (kind.has_downlink, kind.order().1, kind.deadline)
-            };
-            let to = from
-                + distinct[from..].iter().take(lanes).take_while(|(job, _)| alike(job)).count();
+            let kind = distinct[from].0.kind();
+            let alike = distinct[from..].iter().take(lanes).take_while(|(job, _)| job.kind() == kind);
+            let to = from + alike.count();
             // Lanes that are left over repeat the last job.
             let mut jobs: Vec<Job> = distinct[from..to].iter().map(|(job, _)| *job).collect();
             jobs.resize(lanes, jobs[jobs.len() - 1]);
-            let run = Run { group: &group, jobs: &jobs, scratch: &mut self.scratch, laid_out: &mut laid_out };
+            let run = Run { group: &group, jobs: &jobs, scratch: &mut self.scratch };
             let totals = arch.dispatch(run);
             for ((_, who), totals) in distinct[from..to].iter().zip(&totals) {
                 let Some(totals) = totals else { continue };
@@ -222,31 +208,41 @@ impl Group {
     /// The job of a deployment, if lanes can have it.
     fn job(&mut self, d: &Deployment, models: &ModelSet) -> Option<Job> {
         let (reply, delay) = downlink(d, models)?;
-        let key = Key::of_work(d);
-        let column = match self.by_key.get(&key) {
-            Some(&column) => column,
-            None => {
-                let column = self.column(&Network::work(d));
-                self.by_key.insert(key, self.columns.len());
-                self.columns.push(column);
-                self.columns.len() - 1
-            }
-        };
+        let (column, factor, constant) = self.work(d)?;
         Some(Job {
             column,
-            lane: Lane { workers: d.placement.workers, reply, delay },
+            lane: Lane { workers: d.placement.workers, factor, constant, reply, delay },
             has_downlink: reply > 0.0,
             deadline: d.app.deadline.map_or(f64::INFINITY, |deadline| deadline.as_nanos() as f64),
         })
     }
 
-    fn column(&self, work: &Sum) -> Column {
-        let work = self.upstream.draw(work);
-        let emitted = self.upstream.emitted.iter();
-        let is_seen = |at: f64| at >= self.observed.from;
-        let observed =
-            emitted.zip(&work).filter(|(at, _)| is_seen(**at)).map(|(_, &work)| work as u128).sum();
-        Column { work, observed }
+    /// The work of a deployment's targets: a column, what it is multiplied by, and what is added. Nothing if
+    /// several stages vary.
+    fn work(&mut self, d: &Deployment) -> Option<(usize, f64, f64)> {
+        let speed = d.targets().speed;
+        let (mut column, mut factor, mut constant) = (0, 0.0, 0.0);
+        for stage in target_stages(d) {
+            let distribution = &d.app.stages[stage].work;
+            if let Distribution::Constant(_) = distribution {
+                constant += network::work(d, stage, speed).is_constant()? as f64;
+            } else if column == 0 {
+                (column, factor) = (self.column(d, stage), 1.0 / speed);
+            } else {
+                return None;
+            }
+        }
+        Some((column, factor, constant))
+    }
+
+    /// Number of the column with the work of a stage.
+    fn column(&mut self, d: &Deployment, stage: usize) -> usize {
+        let Group { upstream, columns, by_stage, .. } = self;
+        *by_stage.entry(Key::of_stage(stage, &d.app.stages[stage].work)).or_insert_with(|| {
+            let drawn = upstream.draw(&network::work(d, stage, 1.0));
+            columns.push(drawn.into_iter().map(|work| work as f64).collect());
+            columns.len() - 1
+        })
     }
 }
 
@@ -262,16 +258,12 @@ impl pulp::WithSimd for Width {
     }
 }
 
-/// Which columns lie side by side in `Scratch::work`, and from which request on.
-type LaidOut = Option<(usize, Vec<usize>)>;
-
 /// A vector of jobs on the requests of a group, as many as there are lanes. Nothing where a lane left the range
 /// in which all numbers are exact.
 struct Run<'r> {
     group: &'r Group,
     jobs: &'r [Job],
     scratch: &'r mut Scratch,
-    laid_out: &'r mut LaidOut,
 }
 
 impl pulp::WithSimd for Run<'_> {
@@ -313,47 +305,37 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        let Run { group, jobs, scratch, laid_out } = self.run;
+        let Run { group, jobs, scratch } = self.run;
         let lanes = Node::<S, C>::LANES;
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
-        let columns: Vec<usize> = jobs.iter().map(|job| job.column).collect();
-        let deadline = jobs[0].deadline;
+        let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
         scratch.counts.resize(BUCKETS * lanes, 0);
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
         scratch.buckets.resize(CHUNK * lanes, 0);
 
         let mut node = Node::<S, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
-        let mut busy = vec![0u128; lanes];
         for (number, segment) in upstream.segments.iter().enumerate() {
             if number > 0 {
                 node.next_node(&all);
             }
-            let mut from = segment.start;
-            while from < segment.end {
-                let to = segment.end.min(from + CHUNK).min((from / ROWS + 1) * ROWS);
-                let first = from / ROWS * ROWS;
-                if laid_out.as_ref().is_none_or(|(at, which)| *at != first || *which != columns) {
-                    lay_out(&group.columns, &columns, first..upstream.len().min(first + ROWS), &mut scratch.work);
-                    *laid_out = Some((first, columns.clone()));
-                }
-                let work = &scratch.work[(from - first) * lanes..(to - first) * lanes];
-                let requests =
-                    Requests { arrived: &upstream.arrived[from..to], emitted: &upstream.emitted[from..to], work };
-                let latency = &mut scratch.latency[..(to - from) * lanes];
+            for from in segment.clone().step_by(CHUNK) {
+                let range = from..segment.end.min(from + CHUNK);
+                let requests = Requests {
+                    arrived: &upstream.arrived[range.clone()],
+                    emitted: &upstream.emitted[range.clone()],
+                    work: &work[range.clone()],
+                };
+                let latency = &mut scratch.latency[..range.len() * lanes];
                 if node.chunk::<DOWN>(&requests, latency) {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
-                } else {
-                    record(latency, lanes, &mut scratch.counts, &mut scratch.buckets);
-                    if deadline < f64::INFINITY {
-                        count_late(latency, lanes, deadline, &mut late);
-                    }
-                    for row in work.chunks_exact(lanes) {
-                        busy.iter_mut().zip(row).for_each(|(sum, &work)| *sum += work as u128);
-                    }
+                    continue;
                 }
-                from = to;
+                record(latency, lanes, &mut scratch.counts, &mut scratch.buckets);
+                if deadline < f64::INFINITY {
+                    count_late(latency, lanes, deadline, &mut late);
+                }
             }
             if DOWN {
                 let latency = &mut scratch.latency[..C * lanes];
@@ -362,28 +344,11 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
             }
         }
         let sums = node.sums();
-        let result = sums.iter().enumerate();
-        let result: Vec<Option<Totals>> = result
-            .map(|(lane, sums)| {
-                let job = &jobs[lane];
-                let busy = busy[lane] + sums.busy as u128;
-                totals(group, job, sums, late[lane], busy, lane, lanes, scratch)
-            })
+        let result: Vec<Option<Totals>> = (0..lanes)
+            .map(|lane| totals(&group.upstream, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch))
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
         result
-    }
-}
-
-/// Puts the columns of the lanes side by side, one row per request.
-fn lay_out(all: &[Column], columns: &[usize], range: std::ops::Range<usize>, work: &mut Vec<f64>) {
-    let lanes = columns.len();
-    work.resize(range.len() * lanes, 0.0);
-    for (lane, &column) in columns.iter().enumerate() {
-        let column = &all[column].work[range.clone()];
-        for (row, &x) in work.chunks_exact_mut(lanes).zip(column) {
-            row[lane] = x;
-        }
     }
 }
 
@@ -439,20 +404,19 @@ fn clear(sums: &[Sums], lanes: usize, counts: &mut [u32]) {
 const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
 
 /// What a lane adds up to; nothing if it left the range in which all numbers are exact.
-#[expect(clippy::too_many_arguments, reason = "the parts of one lane")]
 fn totals(
-    group: &Group,
+    upstream: &Upstream,
     job: &Job,
     sums: &Sums,
     late: u64,
-    busy: u128,
     lane: usize,
     lanes: usize,
     scratch: &mut Scratch,
 ) -> Option<Totals> {
-    let upstream = &group.upstream;
     let n = upstream.offered;
-    if sums.longest >= BULK as f64 || sums.queue >= EXACT || sums.downlink >= EXACT {
+    if sums.longest >= BULK as f64
+        || [sums.queue, sums.process, sums.downlink].iter().any(|&sum| sum >= EXACT)
+    {
         return None;
     }
     let way_back = if job.has_downlink { sums.downlink } else { job.lane.delay * n as f64 };
@@ -476,14 +440,8 @@ fn totals(
             returned: sums.returned as u64,
             ..Counts::default()
         },
-        parts: [
-            upstream.prepare as f64,
-            upstream.uplink as f64,
-            sums.queue,
-            group.columns[job.column].observed as f64,
-            way_back,
-        ],
-        busy: [upstream.busy, busy],
+        parts: [upstream.prepare as f64, upstream.uplink as f64, sums.queue, sums.process, way_back],
+        busy: [upstream.busy, (sums.process + sums.busy) as u128],
         latency: Quantiles {
             mean: f64::NAN,
             sd: f64::NAN,

@@ -3,7 +3,9 @@
 //! Both engines read this, and draw a request's variates through it, so they meet the same requests. How a
 //! request moves on is written in each engine.
 
-use offing_core::{Arrivals, Balance, Deployment, Direction, Rate, Scope, Sharing};
+use std::ops::Range;
+
+use offing_core::{Arrivals, Balance, Deployment, Direction, Distribution, Rate, Scope, Sharing};
 use offing_models::{Delay, ModelSet, NormalTable, Quota, Sampler, Transmission};
 
 use crate::node::NodeSpec;
@@ -59,6 +61,63 @@ pub(crate) struct Slot {
 pub(crate) struct Variate {
     pub slot: Slot,
     pub sampler: Sampler,
+    /// What is sampled is multiplied by this and rounded to the nearest whole number, ties to even: work is
+    /// drawn as CPU time at speed 1, so that all speeds meet the same work, and one table serves them all.
+    pub factor: f64,
+}
+
+impl Variate {
+    /// A variate that is what its sampler says.
+    fn plain(slot: Slot, sampler: Sampler) -> Self {
+        Variate { slot, sampler, factor: 1.0 }
+    }
+
+    /// CPU time of work given in seconds at speed 1 [ns].
+    fn work(slot: Slot, work: &Distribution, speed: f64) -> Self {
+        match work {
+            Distribution::Constant(_) => Self::plain(slot, Sampler::new(work, 1e9 / speed)),
+            _ => Variate { slot, sampler: Sampler::new(work, 1e9), factor: 1.0 / speed },
+        }
+    }
+
+    /// The value for a random word.
+    #[inline(always)]
+    pub(crate) fn sample(&self, word: u32) -> u64 {
+        let value = self.sampler.sample(word);
+        if self.factor == 1.0 { value } else { scaled(value, self.factor) }
+    }
+
+    /// [`Self::sample`] of each word.
+    #[inline(always)]
+    pub(crate) fn fill(&self, words: &[u32], out: &mut [u64]) {
+        self.sampler.fill(words, out);
+        if self.factor != 1.0 {
+            out.iter_mut().for_each(|value| *value = scaled(*value, self.factor));
+        }
+    }
+
+    /// The value, if it is always the same.
+    pub(crate) fn is_constant(&self) -> Option<u64> {
+        self.sampler
+            .is_constant()
+            .map(|value| if self.factor == 1.0 { value } else { scaled(value, self.factor) })
+    }
+
+    /// The largest value over all words.
+    pub(crate) fn maximum(&self) -> u64 {
+        let value = self.sampler.maximum();
+        if self.factor == 1.0 { value } else { scaled(value, self.factor) }
+    }
+}
+
+/// `value * factor` to the nearest whole number, ties to even. Both are below 2^51: exact conversions by way of
+/// the bits of 2^52, which vector units can do.
+#[inline(always)]
+fn scaled(value: u64, factor: f64) -> u64 {
+    const TWO_52: f64 = 4_503_599_627_370_496.0;
+    let value = f64::from_bits(value | TWO_52.to_bits()) - TWO_52;
+    let product = (value * factor).min(TWO_52 / 2.0);
+    (product + TWO_52).to_bits() - TWO_52.to_bits()
 }
 
 /// A sum of variates: the work of the stages that run at one place.
@@ -68,7 +127,7 @@ pub(crate) struct Sum(pub Vec<Variate>);
 impl Sum {
     /// Never more than zero.
     pub(crate) fn is_zero(&self) -> bool {
-        self.0.iter().all(|variate| variate.sampler.is_zero())
+        self.0.iter().all(|variate| variate.is_constant() == Some(0))
     }
 }
 
@@ -127,9 +186,9 @@ pub(crate) enum Emission {
     Trace { times: Vec<u64>, from: Vec<usize> },
 }
 
-/// How many stages stay at the endpoint, ahead of the target's.
-fn cut(d: &Deployment) -> usize {
-    if d.is_offloaded() { d.placement.cut as usize } else { 0 }
+/// The stages that the target works on; those before stay at the endpoint.
+pub(crate) fn target_stages(d: &Deployment) -> Range<usize> {
+    if d.is_offloaded() { d.placement.cut as usize..d.app.stages.len() } else { 0..d.app.stages.len() }
 }
 
 fn work_slot(stage: usize) -> Slot {
@@ -140,8 +199,8 @@ fn work_slot(stage: usize) -> Slot {
 }
 
 /// The work of one stage at a speed.
-fn work(d: &Deployment, stage: usize, speed: f64) -> Variate {
-    Variate { slot: work_slot(stage), sampler: Sampler::new(&d.app.stages[stage].work, 1e9 / speed) }
+pub(crate) fn work(d: &Deployment, stage: usize, speed: f64) -> Variate {
+    Variate::work(work_slot(stage), &d.app.stages[stage].work, speed)
 }
 
 pub(crate) struct Network {
@@ -177,22 +236,20 @@ impl Network {
         let offloaded = d.is_offloaded();
         let streams = Streams::new(seed);
 
-        let output = |stage: usize| Variate {
-            slot: Slot { word: work_slot(stage).word + 1, ..work_slot(stage) },
-            sampler: Sampler::new(&app.stages[stage].output, 1.0),
+        let output = |stage: usize| {
+            let slot = Slot { word: work_slot(stage).word + 1, ..work_slot(stage) };
+            Variate::plain(slot, Sampler::new(&app.stages[stage].output, 1.0))
         };
-        let cut = cut(d);
+        let cut = target_stages(d).start;
         let mut prepare = Sum::default();
         if offloaded {
-            prepare.0.push(Variate {
-                slot: Slot { purpose: Purpose::Request as u32, word: 0 },
-                sampler: Sampler::new(&app.prepare, 1e9 / source.speed),
-            });
+            let slot = Slot { purpose: Purpose::Request as u32, word: 0 };
+            prepare.0.push(Variate::work(slot, &app.prepare, source.speed));
             prepare.0.extend((0..cut).map(|stage| work(d, stage, source.speed)));
         }
-        let frame = || Variate {
-            slot: Slot { purpose: Purpose::Request as u32, word: 1 },
-            sampler: Sampler::new(&app.frame, 1.0),
+        let frame = || {
+            let slot = Slot { purpose: Purpose::Request as u32, word: 1 };
+            Variate::plain(slot, Sampler::new(&app.frame, 1.0))
         };
         let hop = |from: usize, to: usize| {
             let (link, forwards) = d.link(from, to)?;
@@ -218,7 +275,7 @@ impl Network {
             prepare,
             endpoint_quota: models.quota(source.quota),
             up_bytes: if cut == 0 { frame() } else { output(cut - 1) },
-            work: Network::work(d),
+            work: Sum(target_stages(d).map(|stage| work(d, stage, target.speed)).collect()),
             reply_bytes: output(app.stages.len() - 1),
             up,
             down,
@@ -235,11 +292,6 @@ impl Network {
             from: d.warm_up.as_nanos(),
             deadline: app.deadline.map_or(u64::MAX, |deadline| deadline.as_nanos()),
         }
-    }
-
-    /// The work of a request at its target.
-    pub(crate) fn work(d: &Deployment) -> Sum {
-        Sum((cut(d)..d.app.stages.len()).map(|stage| work(d, stage, d.targets().speed)).collect())
     }
 
     /// The variates of request `index` of an endpoint.
@@ -265,7 +317,7 @@ impl Network {
         let Slot { purpose, word } = variate.slot;
         let block =
             if purpose == Purpose::Request as u32 { words } else { self.block(purpose, endpoint, index) };
-        variate.sampler.sample(block[word])
+        variate.sample(block[word])
     }
 
     #[inline(never)]

@@ -34,6 +34,8 @@ const NEVER: f64 = 1e300;
 const LONG_AGO: f64 = -4_503_599_627_370_496.0; // -2^52
 /// Emission of a request that there is not.
 const NOBODY: f64 = -1.0;
+/// A sum with it has no room for a fraction.
+const TWO_52: f64 = 4_503_599_627_370_496.0;
 /// Latency of a request that is not observed.
 pub(super) const UNSEEN: f64 = -1.0;
 
@@ -41,7 +43,7 @@ pub(super) const UNSEEN: f64 = -1.0;
 pub(super) struct Requests<'r> {
     pub arrived: &'r [f64],
     pub emitted: &'r [f64],
-    /// Per request, one row with the work of each lane [ns].
+    /// Work at speed 1 [ns].
     pub work: &'r [f64],
 }
 
@@ -56,6 +58,10 @@ pub(super) struct Observed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Lane {
     pub workers: u32,
+    /// What the work at speed 1 is multiplied by, and rounded to the nearest whole number.
+    pub factor: f64,
+    /// Work that is the same for every request [ns].
+    pub constant: f64,
     /// Transmission time of a reply [ns]; zero without a downlink.
     pub reply: f64,
     /// Delay of the downlink [ns].
@@ -69,7 +75,9 @@ pub(super) struct Sums {
     pub queue: f64,
     /// The way back of the observed requests.
     pub downlink: f64,
-    /// CPU time within the observed span, without what is counted by whole chunks.
+    /// Work of the observed requests.
+    pub process: f64,
+    /// CPU time within the observed span, less `process`.
     pub busy: f64,
     /// Requests that came back within the observed span.
     pub returned: f64,
@@ -87,6 +95,7 @@ struct State<S: Simd, const C: usize> {
     /// When the downlink is free.
     down: [S::f64s; VECTORS],
     queue: [S::f64s; VECTORS],
+    process: [S::f64s; VECTORS],
     downlink: [S::f64s; VECTORS],
     busy: [S::f64s; VECTORS],
     returned: [S::f64s; VECTORS],
@@ -97,6 +106,8 @@ struct State<S: Simd, const C: usize> {
 /// The lanes themselves.
 #[derive(Clone, Copy)]
 struct Fixed<S: Simd> {
+    factor: [S::f64s; VECTORS],
+    constant: [S::f64s; VECTORS],
     reply: [S::f64s; VECTORS],
     delay: [S::f64s; VECTORS],
     from: S::f64s,
@@ -137,6 +148,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 whose: of_worker(NOBODY, NEVER),
                 down: all(LONG_AGO),
                 queue: all(0.0),
+                process: all(0.0),
                 downlink: all(0.0),
                 busy: all(0.0),
                 returned: all(0.0),
@@ -144,6 +156,8 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 longest: all(0.0),
             },
             fixed: Fixed {
+                factor: column(&|lane| lane.factor),
+                constant: column(&|lane| lane.constant),
                 reply: column(&|lane| lane.reply),
                 delay: column(&|lane| lane.delay),
                 from: simd.splat_f64s(observed.from),
@@ -162,7 +176,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
     }
 
     /// Serves a chunk. Writes one row of latencies per request or, with a downlink, per departure; returns
-    /// whether some may be `UNSEEN`, and whether CPU time was counted here (it is up to the caller otherwise).
+    /// whether some may be `UNSEEN`.
     #[inline(always)]
     pub(super) fn chunk<const DOWN: bool>(&mut self, requests: &Requests<'_>, latency: &mut [f64]) -> bool {
         let before = self.state;
@@ -218,17 +232,21 @@ impl<S: Simd, const C: usize> Node<S, C> {
         let mut s = self.state;
         let n = requests.arrived.len();
         let (arrived, emitted) = (&requests.arrived[..n], &requests.emitted[..n]);
-        let (work, _) = S::as_simd_f64s(requests.work);
         let (latency, _) = S::as_mut_simd_f64s(latency);
-        let (work, latency) = (&work[..n * VECTORS], &mut latency[..n * VECTORS]);
+        let (work, latency) = (&requests.work[..n], &mut latency[..n * VECTORS]);
         let zero = simd.splat_f64s(0.0);
+        let whole = simd.splat_f64s(TWO_52);
         for i in 0..n {
             let arrival = simd.splat_f64s(arrived[i]);
             let emission = simd.splat_f64s(emitted[i]);
+            let demand = simd.splat_f64s(work[i]);
             for v in 0..VECTORS {
+                let product = simd.mul_f64s(demand, fixed.factor[v]);
+                let rounded = simd.sub_f64s(simd.add_f64s(product, whole), whole);
+                let work = simd.add_f64s(rounded, fixed.constant[v]);
                 let left = s.free[v][0];
                 let start = simd.max_f64s(left, arrival);
-                let done = simd.add_f64s(start, work[i * VECTORS + v]);
+                let done = simd.add_f64s(start, work);
                 let wait = simd.sub_f64s(start, arrival);
                 let (departed, whose) = if DOWN { (left, s.whose[v][0]) } else { (done, emission) };
                 let received = if DOWN {
@@ -242,17 +260,19 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 if EDGE {
                     let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
                     s.queue[v] = simd.add_f64s(s.queue[v], simd.select_f64s(is_new, wait, zero));
-                    let inside = simd.sub_f64s(
-                        simd.min_f64s(done, fixed.until),
-                        simd.max_f64s(start, fixed.from),
-                    );
-                    s.busy[v] = simd.add_f64s(s.busy[v], simd.max_f64s(inside, zero));
+                    let inside =
+                        simd.sub_f64s(simd.min_f64s(done, fixed.until), simd.max_f64s(start, fixed.from));
+                    let work = simd.select_f64s(is_new, work, zero);
+                    s.process[v] = simd.add_f64s(s.process[v], work);
+                    let busy = simd.sub_f64s(simd.max_f64s(inside, zero), work);
+                    s.busy[v] = simd.add_f64s(s.busy[v], busy);
                     s.count_returned(simd, &fixed, v, received);
                     let is_seen = simd.greater_than_or_equal_f64s(whose, fixed.from);
                     let (seen_span, seen_back) = s.see(simd, v, is_seen, span, back);
                     (span, back) = (seen_span, seen_back);
                 } else {
                     s.queue[v] = simd.add_f64s(s.queue[v], wait);
+                    s.process[v] = simd.add_f64s(s.process[v], work);
                     s.shortest[v] = simd.min_f64s(s.shortest[v], span);
                     s.longest[v] = simd.max_f64s(s.longest[v], span);
                 }
@@ -267,13 +287,11 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 for j in 0..C {
                     // Place 0 was taken, so what is before the new instant moves down by one.
                     let stays = if j == 0 { done } else { simd.max_f64s(free[j], done) };
-                    let owner = if !DOWN {
-                        emission
-                    } else if j == 0 {
-                        emission
-                    } else {
+                    let owner = if DOWN && j > 0 {
                         let is_before = simd.less_than_or_equal_f64s(free[j], done);
                         simd.select_f64s(is_before, emission, carried[j])
+                    } else {
+                        emission
                     };
                     if j + 1 == C {
                         if DOWN {
@@ -308,8 +326,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 let received = simd.add_f64s(s.down[v], fixed.delay[v]);
                 s.count_returned(simd, &fixed, v, received);
                 let is_seen = simd.and_m64s(is_there, simd.greater_than_or_equal_f64s(whose, fixed.from));
-                let (span, back) =
-                    (simd.sub_f64s(received, whose), simd.sub_f64s(received, left));
+                let (span, back) = (simd.sub_f64s(received, whose), simd.sub_f64s(received, left));
                 let (span, back) = s.see(simd, v, is_seen, span, back);
                 s.downlink[v] = simd.add_f64s(s.downlink[v], back);
                 latency[c * VECTORS + v] = span;
@@ -332,6 +349,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
             }
         };
         column(&s.queue, |sums| &mut sums.queue);
+        column(&s.process, |sums| &mut sums.process);
         column(&s.downlink, |sums| &mut sums.downlink);
         column(&s.busy, |sums| &mut sums.busy);
         column(&s.returned, |sums| &mut sums.returned);

@@ -45,13 +45,11 @@ impl Key {
         key
     }
 
-    /// Everything that decides how long a target works on a request.
-    pub(super) fn of_work(d: &Deployment) -> Self {
-        let mut key = Key(Vec::with_capacity(64));
-        let cut = if d.is_offloaded() { d.placement.cut as usize } else { 0 };
-        key.number(d.targets().speed);
-        key.whole(cut as u64);
-        d.app.stages[cut..].iter().for_each(|stage| key.distribution(&stage.work));
+    /// The work of one stage at speed 1.
+    pub(super) fn of_stage(stage: usize, work: &Distribution) -> Self {
+        let mut key = Key(Vec::with_capacity(32));
+        key.whole(stage as u64);
+        key.distribution(work);
         key
     }
 
