@@ -82,7 +82,7 @@ struct Scratch {
     /// One row of lanes per bucket.
     counts: Vec<u32>,
     latency: Vec<f64>,
-    buckets: Vec<u32>,
+    places: Vec<u32>,
     column: Vec<u32>,
 }
 
@@ -312,7 +312,7 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
         let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
         scratch.counts.resize(BUCKETS * lanes, 0);
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
-        scratch.buckets.resize(CHUNK * lanes, 0);
+        scratch.places.resize(CHUNK * lanes, 0);
 
         let mut node = Node::<S, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
@@ -332,7 +332,7 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
                     continue;
                 }
-                record(latency, lanes, &mut scratch.counts, &mut scratch.buckets);
+                record(latency, lanes, &mut scratch.counts, &mut scratch.places);
                 if deadline < f64::INFINITY {
                     count_late(latency, lanes, deadline, &mut late);
                 }
@@ -352,19 +352,18 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
     }
 }
 
-/// Records latencies, all of them observed. First all numbers of buckets, which vectorizes, then all increments,
-/// which cannot.
+/// Records latencies, all of them observed. First all places, which vectorizes, then all increments, which
+/// cannot.
 #[inline(always)]
-fn record(latency: &[f64], lanes: usize, counts: &mut [u32], buckets: &mut [u32]) {
-    let buckets = &mut buckets[..latency.len()];
-    for (bucket, &span) in buckets.iter_mut().zip(latency) {
-        *bucket = Spread::<u32>::bucket(span);
+fn record(latency: &[f64], lanes: usize, counts: &mut [u32], places: &mut [u32]) {
+    let places = &mut places[..latency.len()];
+    let (shift, mask) = (lanes.trailing_zeros(), lanes as u32 - 1);
+    for (i, (place, &span)) in places.iter_mut().zip(latency).enumerate() {
+        *place = ((Spread::<u32>::bucket(span) as u32) << shift) | (i as u32 & mask);
     }
     let mask = counts.len() - 1;
-    for row in buckets.chunks_exact(lanes) {
-        for (lane, &bucket) in row.iter().enumerate() {
-            counts[(bucket as usize * lanes + lane) & mask] += 1;
-        }
+    for &place in places.iter() {
+        counts[place as usize & mask] += 1;
     }
 }
 

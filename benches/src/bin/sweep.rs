@@ -1,6 +1,6 @@
 //! Runs the lanes of a sweep: `sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS`. All deployments meet the
-//! requests of W1 (realistic, 400/s); they differ in speed. Prints ns of CPU time per request and deployment,
-//! the least of the rounds.
+//! requests of W1 (realistic, 400/s); they differ in speed. Prints ns per request and deployment, the least of
+//! the rounds.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -36,19 +36,13 @@ fn main() {
     let mut least = f64::INFINITY;
     let mut requests = 0;
     for _ in 0..rounds {
-        let before = cpu_seconds();
+        let before = std::time::Instant::now();
         let estimates = sweep.estimate(&deployments);
-        let spent = cpu_seconds() - before;
+        let spent = before.elapsed().as_secs_f64();
         requests = estimates.iter().map(|estimate| estimate.requests.completed).sum();
         least = least.min(spent / requests as f64);
     }
     println!("requests x deployments={requests} ns={:.3} per_second={:.3e}", least * 1e9, 1.0 / least);
-}
-
-/// CPU time of this process [s].
-fn cpu_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1e9
 }
 
 fn usage() {
