@@ -8,26 +8,26 @@
 //!
 //! What differs lies side by side in vectors ([`kernel`]). Every request is recorded, in the buckets of
 //! [`offing_core::Histogram`], so that a lane's numbers are those of the station engine to the last bit. What
-//! lanes cannot do (a quota, more workers than cores, bounded queues, a downlink with jitter) is simulated one by
+//! lanes cannot do (a quota at the target, more workers than cores, bounded queues) is simulated one by
 //! one.
 //!
 //! A result does not depend on the lane, on the neighbours or on the width of the vectors.
 
 mod kernel;
-mod key;
 
 use std::collections::HashMap;
 
-use offing_core::{Counts, Deployment, Distribution, Quantiles, Scope, Sharing, Span, Spread};
+use offing_core::{Counts, Deployment, Direction, Distribution, Quantiles, Scope, Sharing, Span, Spread};
 use offing_models::{ModelSet, Sampler, Transmission};
 use pulp::Simd;
 
 use crate::estimate::{Estimate, Totals};
-use crate::network::{self, Network, target_stages};
+use crate::key::Key;
+use crate::network::{self, Network, Way, target_stages};
 use crate::recorder::BULK;
 use crate::stations::{self, Upstream};
+use crate::tables::Tables;
 use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums};
-use key::Key;
 
 /// Workers that a lane can have.
 const MOST_WORKERS: u32 = 16;
@@ -40,6 +40,7 @@ const BUCKETS: usize = 1 << 14;
 pub struct Sweep<'m> {
     models: &'m ModelSet,
     seed: u64,
+    tables: Tables,
     scratch: Scratch,
 }
 
@@ -47,9 +48,10 @@ pub struct Sweep<'m> {
 struct Group {
     upstream: Upstream,
     observed: Observed,
-    /// Work of each request at speed 1 [ns], by stage and distribution.
+    /// Work of each request at speed 1, or delay of its reply [ns].
     columns: Vec<Vec<f64>>,
     by_stage: HashMap<Key, usize>,
+    by_direction: HashMap<(Key, u64), usize>,
 }
 
 /// What decides how a deployment's targets serve.
@@ -57,21 +59,26 @@ struct Group {
 struct Job {
     /// Where the work at speed 1 is; the last column if it is constant.
     column: usize,
+    /// Where the delays of the replies are, if they vary.
+    delays: Option<usize>,
     lane: Lane,
     has_downlink: bool,
     /// [ns]; infinite without one.
     deadline: f64,
 }
 
+/// Whether there is a downlink, columns, size, deadline.
+type Kind = (bool, Option<usize>, usize, usize, u64);
+
 impl Job {
     /// What lanes of a vector have in common.
-    fn kind(&self) -> (bool, usize, usize, u64) {
+    fn kind(&self) -> Kind {
         let size = (self.lane.workers as usize).next_power_of_two();
-        (self.has_downlink, self.column, size, self.deadline.to_bits())
+        (self.has_downlink, self.delays, self.column, size, self.deadline.to_bits())
     }
 
     /// Puts jobs of one kind together, and equal ones next to each other.
-    fn order(&self) -> ((bool, usize, usize, u64), u32, [u64; 4]) {
+    fn order(&self) -> (Kind, u32, [u64; 4]) {
         let Lane { workers, factor, constant, reply, delay } = self.lane;
         (self.kind(), workers, [factor, constant, reply, delay].map(f64::to_bits))
     }
@@ -86,28 +93,40 @@ struct Scratch {
     column: Vec<u32>,
 }
 
-/// The downlink of a deployment, transmission time of a reply and delay [ns]; nothing if lanes cannot have it.
-fn downlink(d: &Deployment, models: &ModelSet) -> Option<(f64, f64)> {
-    if !d.is_offloaded() {
-        return Some((0.0, 0.0));
-    }
-    let Some((link, forwards)) = d.link(d.placement.target, d.placement.endpoint) else {
-        return Some((0.0, 0.0));
-    };
+/// The downlink of a lane.
+#[derive(Clone, Copy, Debug, Default)]
+struct Downlink<'d> {
+    /// Transmission time of a reply [ns].
+    reply: f64,
+    /// Where the delay is the same for all [ns].
+    delay: f64,
+    /// Where it is not: the direction, and the size of a reply [byte].
+    varies: Option<(&'d Direction, u64)>,
+}
+
+/// The downlink of a deployment; nothing if lanes cannot have it.
+fn downlink<'d>(d: &'d Deployment, models: &ModelSet) -> Option<Downlink<'d>> {
+    let link = if d.is_offloaded() { d.link(d.placement.target, d.placement.endpoint) } else { None };
+    let Some((link, forwards)) = link else { return Some(Downlink::default()) };
     let direction = if forwards { &link.up } else { &link.down };
-    if direction.jitter > Span::ZERO || direction.loss > 0.0 {
+    let last = &d.app.stages[d.app.stages.len() - 1];
+    let bytes = match last.output {
+        Distribution::Constant(_) => Sampler::new(&last.output, 1.0).is_constant(),
+        _ => None,
+    };
+    let transmission = Transmission::new(direction, &models.transport());
+    let reply = match (&transmission, bytes) {
+        (Transmission::Unlimited, _) => 0.0,
+        (_, bytes) => transmission.span(bytes?)? as f64,
+    };
+    let is_own = link.scope == Scope::Node && link.sharing == Sharing::Fifo;
+    if reply > 0.0 && !is_own {
         return None;
     }
-    let delay = direction.latency.as_nanos() as f64;
-    let transmission = Transmission::new(direction, &models.transport());
-    if matches!(transmission, Transmission::Unlimited) {
-        return Some((0.0, delay));
+    if direction.jitter == Span::ZERO && direction.loss == 0.0 {
+        return Some(Downlink { reply, delay: direction.latency.as_nanos() as f64, varies: None });
     }
-    let last = &d.app.stages[d.app.stages.len() - 1];
-    let bytes = Sampler::new(&last.output, 1.0).is_constant()?;
-    let reply = transmission.span(bytes)? as f64;
-    let is_own = link.scope == Scope::Node && link.sharing == Sharing::Fifo;
-    (is_own || reply == 0.0).then_some((reply, delay))
+    Some(Downlink { reply, delay: 0.0, varies: Some((direction, bytes?)) })
 }
 
 /// Whether lanes can have a deployment, as far as that is seen without looking closer.
@@ -126,7 +145,7 @@ fn may_apply(d: &Deployment) -> bool {
 impl<'m> Sweep<'m> {
     /// Nothing estimated yet.
     pub fn new(models: &'m ModelSet, seed: u64) -> Self {
-        Sweep { models, seed, scratch: Scratch::default() }
+        Sweep { models, seed, tables: Tables::default(), scratch: Scratch::default() }
     }
 
     /// Whether lanes can have a deployment; others are simulated one by one.
@@ -164,13 +183,21 @@ impl<'m> Sweep<'m> {
     ) {
         let first = &deployments[members[0]];
         assert_eq!(crate::refusal(first), None, "the caller asks first");
-        let network = Network::new(first, self.models, self.seed);
+        let network = Network::with(first, self.models, self.seed, &mut self.tables);
         let Some(upstream) = Upstream::new(&network, first.app.rate_hz) else { return };
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
         let none = vec![0.0; upstream.len()];
-        let mut group = Group { upstream, observed, columns: vec![none], by_stage: HashMap::new() };
-        let mut jobs: Vec<(Job, usize)> =
-            members.iter().filter_map(|&i| Some((group.job(&deployments[i], self.models)?, i))).collect();
+        let mut group = Group {
+            upstream,
+            observed,
+            columns: vec![none],
+            by_stage: HashMap::new(),
+            by_direction: HashMap::new(),
+        };
+        let mut jobs: Vec<(Job, usize)> = members
+            .iter()
+            .filter_map(|&i| Some((group.job(&deployments[i], self.models, &mut self.tables)?, i)))
+            .collect();
         jobs.sort_by_key(|(job, i)| (job.order(), *i));
 
         // Equal jobs are done once.
@@ -206,11 +233,13 @@ impl<'m> Sweep<'m> {
 
 impl Group {
     /// The job of a deployment, if lanes can have it.
-    fn job(&mut self, d: &Deployment, models: &ModelSet) -> Option<Job> {
-        let (reply, delay) = downlink(d, models)?;
-        let (column, factor, constant) = self.work(d)?;
+    fn job(&mut self, d: &Deployment, models: &ModelSet, tables: &mut Tables) -> Option<Job> {
+        let Downlink { reply, delay, varies } = downlink(d, models)?;
+        let delays = varies.map(|(direction, bytes)| self.delays(direction, bytes, models, tables));
+        let (column, factor, constant) = self.work(d, tables)?;
         Some(Job {
             column,
+            delays,
             lane: Lane { workers: d.placement.workers, factor, constant, reply, delay },
             has_downlink: reply > 0.0,
             deadline: d.app.deadline.map_or(f64::INFINITY, |deadline| deadline.as_nanos() as f64),
@@ -219,15 +248,15 @@ impl Group {
 
     /// The work of a deployment's targets: a column, what it is multiplied by, and what is added. Nothing if
     /// several stages vary.
-    fn work(&mut self, d: &Deployment) -> Option<(usize, f64, f64)> {
+    fn work(&mut self, d: &Deployment, tables: &mut Tables) -> Option<(usize, f64, f64)> {
         let speed = d.targets().speed;
         let (mut column, mut factor, mut constant) = (0, 0.0, 0.0);
         for stage in target_stages(d) {
             let distribution = &d.app.stages[stage].work;
             if let Distribution::Constant(_) = distribution {
-                constant += network::work(d, stage, speed).is_constant()? as f64;
+                constant += network::work(d, stage, speed, tables).is_constant()? as f64;
             } else if column == 0 {
-                (column, factor) = (self.column(d, stage), 1.0 / speed);
+                (column, factor) = (self.column(d, stage, tables), 1.0 / speed);
             } else {
                 return None;
             }
@@ -235,11 +264,28 @@ impl Group {
         Some((column, factor, constant))
     }
 
+    /// Sum of a column over the observed requests.
+    fn seen(&self, column: usize) -> f64 {
+        let emitted = self.upstream.emitted.iter();
+        let seen = emitted.zip(&self.columns[column]).filter(|(at, _)| **at >= self.observed.from);
+        seen.map(|(_, &x)| x).sum()
+    }
+
+    /// Number of the column with the delays of the replies.
+    fn delays(&mut self, direction: &Direction, bytes: u64, models: &ModelSet, tables: &mut Tables) -> usize {
+        let Group { upstream, columns, by_direction, .. } = self;
+        *by_direction.entry((Key::of_direction(direction), bytes)).or_insert_with(|| {
+            let delay = tables.delay(direction, &models.transport());
+            columns.push(upstream.delays(&delay, Way::Down, bytes));
+            columns.len() - 1
+        })
+    }
+
     /// Number of the column with the work of a stage.
-    fn column(&mut self, d: &Deployment, stage: usize) -> usize {
+    fn column(&mut self, d: &Deployment, stage: usize, tables: &mut Tables) -> usize {
         let Group { upstream, columns, by_stage, .. } = self;
         *by_stage.entry(Key::of_stage(stage, &d.app.stages[stage].work)).or_insert_with(|| {
-            let drawn = upstream.draw(&network::work(d, stage, 1.0));
+            let drawn = upstream.draw(&network::work(d, stage, 1.0, tables));
             columns.push(drawn.into_iter().map(|work| work as f64).collect());
             columns.len() - 1
         })
@@ -271,36 +317,38 @@ impl pulp::WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Job { lane, has_downlink, .. } = self.jobs[0];
-        match (lane.workers.next_power_of_two(), has_downlink) {
-            (1, false) => self.run::<S, 1, false>(simd),
-            (2, false) => self.run::<S, 2, false>(simd),
-            (4, false) => self.run::<S, 4, false>(simd),
-            (8, false) => self.run::<S, 8, false>(simd),
-            (_, false) => self.run::<S, 16, false>(simd),
-            (1, true) => self.run::<S, 1, true>(simd),
-            (2, true) => self.run::<S, 2, true>(simd),
-            (4, true) => self.run::<S, 4, true>(simd),
-            (8, true) => self.run::<S, 8, true>(simd),
-            (_, true) => self.run::<S, 16, true>(simd),
+        let Job { lane, has_downlink, delays, .. } = self.jobs[0];
+        match lane.workers.next_power_of_two() {
+            1 => self.run::<S, 1>(simd, has_downlink, delays.is_some()),
+            2 => self.run::<S, 2>(simd, has_downlink, delays.is_some()),
+            4 => self.run::<S, 4>(simd, has_downlink, delays.is_some()),
+            8 => self.run::<S, 8>(simd, has_downlink, delays.is_some()),
+            _ => self.run::<S, 16>(simd, has_downlink, delays.is_some()),
         }
     }
 }
 
 impl Run<'_> {
     #[inline(always)]
-    fn run<S: Simd, const C: usize, const DOWN: bool>(self, simd: S) -> Vec<Option<Totals>> {
-        simd.vectorize(Vectorized::<S, C, DOWN> { simd, run: self })
+    fn run<S: Simd, const C: usize>(self, simd: S, down: bool, varies: bool) -> Vec<Option<Totals>> {
+        match (down, varies) {
+            (false, false) => simd.vectorize(Vectorized::<S, C, false, false> { simd, run: self }),
+            (false, true) => simd.vectorize(Vectorized::<S, C, false, true> { simd, run: self }),
+            (true, false) => simd.vectorize(Vectorized::<S, C, true, false> { simd, run: self }),
+            (true, true) => simd.vectorize(Vectorized::<S, C, true, true> { simd, run: self }),
+        }
     }
 }
 
 /// [`Run`] with all that the compiler must know. Each is compiled by itself.
-struct Vectorized<'r, S: Simd, const C: usize, const DOWN: bool> {
+struct Vectorized<'r, S: Simd, const C: usize, const DOWN: bool, const VARIES: bool> {
     simd: S,
     run: Run<'r>,
 }
 
-impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectorized<'_, S, C, DOWN> {
+impl<S: Simd, const C: usize, const DOWN: bool, const VARIES: bool> pulp::NullaryFnOnce
+    for Vectorized<'_, S, C, DOWN, VARIES>
+{
     type Output = Vec<Option<Totals>>;
 
     #[inline(always)]
@@ -310,6 +358,7 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
         let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
+        let delays = jobs[0].delays.map_or(&[][..], |column| &group.columns[column][..]);
         scratch.counts.resize(BUCKETS * lanes, 0);
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
         scratch.places.resize(CHUNK * lanes, 0);
@@ -326,9 +375,10 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
                     arrived: &upstream.arrived[range.clone()],
                     emitted: &upstream.emitted[range.clone()],
                     work: &work[range.clone()],
+                    delay: if VARIES { &delays[range.clone()] } else { &[] },
                 };
                 let latency = &mut scratch.latency[..range.len() * lanes];
-                if node.chunk::<DOWN>(&requests, latency) {
+                if node.chunk::<DOWN, VARIES>(&requests, latency) {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
                     continue;
                 }
@@ -339,13 +389,13 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
             }
             if DOWN {
                 let latency = &mut scratch.latency[..C * lanes];
-                node.flush(latency);
+                node.flush::<VARIES>(latency);
                 record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
             }
         }
         let sums = node.sums();
         let result: Vec<Option<Totals>> = (0..lanes)
-            .map(|lane| totals(&group.upstream, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch))
+            .map(|lane| totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch))
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
         result
@@ -404,7 +454,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
 
 /// What a lane adds up to; nothing if it left the range in which all numbers are exact.
 fn totals(
-    upstream: &Upstream,
+    group: &Group,
     job: &Job,
     sums: &Sums,
     late: u64,
@@ -412,13 +462,18 @@ fn totals(
     lanes: usize,
     scratch: &mut Scratch,
 ) -> Option<Totals> {
+    let upstream = &group.upstream;
     let n = upstream.offered;
     if sums.longest >= BULK as f64
         || [sums.queue, sums.process, sums.downlink].iter().any(|&sum| sum >= EXACT)
     {
         return None;
     }
-    let way_back = if job.has_downlink { sums.downlink } else { job.lane.delay * n as f64 };
+    let way_back = match job.delays {
+        _ if job.has_downlink => sums.downlink,
+        Some(column) => group.seen(column),
+        None => job.lane.delay * n as f64,
+    };
     let range = touched(sums);
     scratch.column.clear();
     scratch.column.extend(range.clone().map(|bucket| scratch.counts[bucket * lanes + lane]));

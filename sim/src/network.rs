@@ -10,6 +10,7 @@ use offing_models::{Delay, ModelSet, NormalTable, Quota, Sampler, Transmission};
 
 use crate::node::NodeSpec;
 use crate::streams::{Purpose, Streams};
+use crate::tables::Tables;
 
 /// Stations that a run may have; a deployment that needs more is refused.
 const STATIONS: u64 = 50_000_000;
@@ -73,10 +74,10 @@ impl Variate {
     }
 
     /// CPU time of work given in seconds at speed 1 [ns].
-    fn work(slot: Slot, work: &Distribution, speed: f64) -> Self {
+    fn work(slot: Slot, work: &Distribution, speed: f64, tables: &mut Tables) -> Self {
         match work {
             Distribution::Constant(_) => Self::plain(slot, Sampler::new(work, 1e9 / speed)),
-            _ => Variate { slot, sampler: Sampler::new(work, 1e9), factor: 1.0 / speed },
+            _ => Variate { slot, sampler: tables.sampler(work, 1e9), factor: 1.0 / speed },
         }
     }
 
@@ -199,8 +200,8 @@ fn work_slot(stage: usize) -> Slot {
 }
 
 /// The work of one stage at a speed.
-pub(crate) fn work(d: &Deployment, stage: usize, speed: f64) -> Variate {
-    Variate::work(work_slot(stage), &d.app.stages[stage].work, speed)
+pub(crate) fn work(d: &Deployment, stage: usize, speed: f64, tables: &mut Tables) -> Variate {
+    Variate::work(work_slot(stage), &d.app.stages[stage].work, speed, tables)
 }
 
 pub(crate) struct Network {
@@ -230,33 +231,38 @@ pub(crate) struct Network {
 
 impl Network {
     pub(crate) fn new(deployment: &Deployment, models: &ModelSet, seed: u64) -> Self {
+        Self::with(deployment, models, seed, &mut Tables::default())
+    }
+
+    /// The same with tables that others have made.
+    pub(crate) fn with(deployment: &Deployment, models: &ModelSet, seed: u64, tables: &mut Tables) -> Self {
         let d = deployment;
         let (app, placement) = (&d.app, &d.placement);
         let (source, target) = (d.endpoints(), d.targets());
         let offloaded = d.is_offloaded();
         let streams = Streams::new(seed);
 
-        let output = |stage: usize| {
+        let output = |stage: usize, tables: &mut Tables| {
             let slot = Slot { word: work_slot(stage).word + 1, ..work_slot(stage) };
-            Variate::plain(slot, Sampler::new(&app.stages[stage].output, 1.0))
+            Variate::plain(slot, tables.sampler(&app.stages[stage].output, 1.0))
         };
         let cut = target_stages(d).start;
         let mut prepare = Sum::default();
         if offloaded {
             let slot = Slot { purpose: Purpose::Request as u32, word: 0 };
-            prepare.0.push(Variate::work(slot, &app.prepare, source.speed));
-            prepare.0.extend((0..cut).map(|stage| work(d, stage, source.speed)));
+            prepare.0.push(Variate::work(slot, &app.prepare, source.speed, tables));
+            prepare.0.extend((0..cut).map(|stage| work(d, stage, source.speed, tables)));
         }
-        let frame = || {
+        let frame = |tables: &mut Tables| {
             let slot = Slot { purpose: Purpose::Request as u32, word: 1 };
-            Variate::plain(slot, Sampler::new(&app.frame, 1.0))
+            Variate::plain(slot, tables.sampler(&app.frame, 1.0))
         };
-        let hop = |from: usize, to: usize| {
+        let mut hop = |from: usize, to: usize| {
             let (link, forwards) = d.link(from, to)?;
             let direction = if forwards { &link.up } else { &link.down };
             Some(Hop {
                 transmission: Transmission::new(direction, &models.transport()),
-                delay: Delay::new(direction, &models.transport()),
+                delay: tables.delay(direction, &models.transport()),
                 sharing: link.sharing,
                 scope: link.scope,
             })
@@ -271,12 +277,12 @@ impl Network {
             endpoints: source.nodes,
             nodes: if offloaded { target.nodes } else { source.nodes },
             offloaded,
-            emission: emission(app.rate_hz, &app.arrivals, source.nodes),
+            emission: emission(app.rate_hz, &app.arrivals, source.nodes, tables),
             prepare,
             endpoint_quota: models.quota(source.quota),
-            up_bytes: if cut == 0 { frame() } else { output(cut - 1) },
-            work: Sum(target_stages(d).map(|stage| work(d, stage, target.speed)).collect()),
-            reply_bytes: output(app.stages.len() - 1),
+            up_bytes: if cut == 0 { frame(tables) } else { output(cut - 1, tables) },
+            work: Sum(target_stages(d).map(|stage| work(d, stage, target.speed, tables)).collect()),
+            reply_bytes: output(app.stages.len() - 1, tables),
             up,
             down,
             node: NodeSpec {
@@ -496,20 +502,17 @@ fn nominal(phase: u32, index: u64, period: u64) -> u64 {
     phase as u64 + periods(index, period)
 }
 
-fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
+fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32, tables: &mut Tables) -> Emission {
+    if let Some((first, gap)) = tables.gaps(rate_hz, arrivals) {
+        return Emission::Renewal { first, gap };
+    }
     let period = (1e9 / rate_hz * f64::from(1 << PERIOD_BITS)).round() as u64;
     match arrivals {
         Arrivals::Periodic => Emission::Periodic { period, jitter: None },
         Arrivals::Jittered { sd } => {
             Emission::Periodic { period, jitter: Some(NormalTable::new(sd.as_nanos() as f64)) }
         }
-        Arrivals::Poisson => {
-            Emission::Renewal { first: Sampler::poisson_gap(rate_hz), gap: Sampler::poisson_gap(rate_hz) }
-        }
-        Arrivals::Bursts { on, off } => Emission::Renewal {
-            first: Sampler::burst_first_gap(rate_hz, *on, *off),
-            gap: Sampler::burst_gap(rate_hz, *on, *off),
-        },
+        Arrivals::Poisson | Arrivals::Bursts { .. } => unreachable!("these have gaps"),
         Arrivals::Trace { arrivals, .. } if arrivals.iter().all(|a| a.endpoint.is_none()) => {
             Emission::Trace { times: arrivals.iter().map(|a| a.at.as_nanos()).collect(), from: Vec::new() }
         }

@@ -42,7 +42,6 @@ fn laned() -> impl Strategy<Value = Deployment> {
             d.tiers[target].cores = d.placement.workers.max(d.tiers[target].cores);
             for link in &mut d.links {
                 (link.sharing, link.scope) = (Sharing::Fifo, Scope::Node);
-                (link.down.jitter, link.down.loss) = (Span::ZERO, 0.0);
                 if matches!(link.down.rate, Rate::Trace { .. }) {
                     link.down.rate = Rate::BitPerS(2e6);
                 }

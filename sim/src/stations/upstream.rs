@@ -1,10 +1,12 @@
 //! The way of the requests into the target nodes, and nothing beyond: what all deployments share that differ
 //! only in how their targets serve.
 
+use offing_models::Delay;
+
 use super::{NEVER, Stations, Window, window};
-use crate::network::{Network, Variate};
+use crate::network::{Network, Variate, Way};
 use crate::recorder::Use;
-use crate::streams::Streams;
+use crate::streams::{Purpose, Streams};
 
 /// All requests of a run in the order in which they enter their nodes, node by node. Times are whole ns.
 pub(crate) struct Upstream {
@@ -92,6 +94,17 @@ impl Upstream {
             arch.dispatch(Fill { upstream: self, variate, range, words: &mut words, values });
         }
         values
+    }
+
+    /// How long a message of `bytes` of each request travels [ns].
+    pub(crate) fn delays(&self, delay: &Delay, way: Way, bytes: u64) -> Vec<f64> {
+        let requests = self.endpoint.iter().zip(&self.index);
+        let first = way as usize;
+        let one = |(&endpoint, &index)| {
+            let words = self.streams.block(Purpose::Network as u32, endpoint, index);
+            delay.sample(words[first], words[first + 1], bytes) as f64
+        };
+        requests.map(one).collect()
     }
 }
 
