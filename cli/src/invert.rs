@@ -46,10 +46,25 @@ fn load(
         }
         issue
     };
-    source.load(set).map(|loaded| loaded.scenario).map_err(|failure| match failure {
-        Failure::Bad(found) => Failure::Bad(found.into_iter().map(named).collect()),
+    source.load(set).map(|loaded| loaded.scenario).map_err(|failure| each_issue(failure, named))
+}
+
+fn each_issue(failure: Failure, change: impl FnMut(Issue) -> Issue) -> Failure {
+    match failure {
+        Failure::Bad(found) => Failure::Bad(found.into_iter().map(change).collect()),
         other => other,
-    })
+    }
+}
+
+/// Refuses a key of a tier that the file does not have: to set it would declare the tier.
+fn tier_is_there(source: &Source<'_>, key: &str, scenario: &Scenario, option: &str) -> Result<(), Failure> {
+    let Some(tier) = key.strip_prefix("tier.").and_then(|rest| rest.split('.').next()) else { return Ok(()) };
+    if scenario.base.tiers.iter().any(|known| known.name == tier) {
+        return Ok(());
+    }
+    // As a target it is looked up, and the reader knows the nearest name.
+    let as_key = |issue: Issue| Issue { file: option.into(), key: key.into(), ..issue };
+    source.load(&[assignment("deploy.target", tier)]).map(drop).map_err(|failure| each_issue(failure, as_key))
 }
 
 fn assignment(key: &str, value: impl Into<String>) -> (String, String) {
@@ -75,6 +90,7 @@ fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
         return Err(refused("there is nothing that must hold", hint));
     }
     let with = |value: &str| load(source, &[&set[..], &[assignment(key, value)]].concat(), &options);
+    tier_is_there(source, key, &scenario, "--for")?;
     let axis = Axis::new(args, key, &scenario, &with)?;
     let at = |value: f64| deployment(with(&axis.measure.write(value)));
     let mut metrics: Vec<String> = Vec::new();
@@ -116,6 +132,7 @@ fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
     let scenario = with(first, None)?;
     with(second, None)?;
     issues(&source.load(&[])?.warnings);
+    tier_is_there(source, key, &scenario, "--break-even")?;
     let axis = Axis::new(args, key, &scenario, &|value: &str| with(first, Some(value)))?;
     let at_first = |value: f64| deployment(with(first, Some(&axis.measure.write(value))));
     let at_second = |value: f64| deployment(with(second, Some(&axis.measure.write(value))));
@@ -219,13 +236,16 @@ impl Axis {
             Some(text) => match measure.read(text) {
                 Some(value) => Ok(Some(value)),
                 // The reader of the key says best what is wrong.
-                None => Err(with(text).err().unwrap_or_else(|| {
-                    let unit = current.as_ref().map_or(String::new(), |text| format!(" as in `{text}`"));
-                    refused(
-                        format!("{option}: `{text}` is not a value of `{key}`"),
-                        format!("write it{unit}"),
-                    )
-                })),
+                None => Err(with(text)
+                    .err()
+                    .map(|failure| each_issue(failure, |issue| Issue { file: option.into(), ..issue }))
+                    .unwrap_or_else(|| {
+                        let unit = current.as_ref().map_or(String::new(), |text| format!(" as in `{text}`"));
+                        refused(
+                            format!("{option}: `{text}` is not a value of `{key}`"),
+                            format!("write it{unit}"),
+                        )
+                    })),
             },
         };
         let (from, to, step) =
@@ -591,7 +611,7 @@ impl Told<'_> {
     fn effort(&self, page: &mut Page, simulations: u64) {
         let last = self.seed.wrapping_add(u64::from(self.args.runs) - 1);
         page.paragraph(&format!(
-            "range {}; {}, each value with seeds {} to {last}",
+            "range {}; {}, each value with seeds {} to {last}; ± is half the 95 % interval",
             self.axis.ends(),
             count(simulations, "simulation"),
             self.seed
@@ -603,7 +623,7 @@ impl Told<'_> {
         let text = |end: Option<f64>, round| {
             end.map_or_else(|| "beyond the range".into(), |value| self.axis.text(value, round))
         };
-        format!(", 95 % interval {} to {}", text(low, Round::Nearest), text(high, Round::Nearest))
+        format!(", 95 % interval {} to {}", text(low, Round::Down), text(high, Round::Up))
     }
 
     /// Each metric with its interval.
