@@ -8,7 +8,7 @@ use offing_explore::Judge;
 use offing_explore::invert::{
     BreakEven, Direction, Division, Extreme, Range, Trial, Trials, break_even, extreme,
 };
-use offing_scenarios::{Issue, Scenario};
+use offing_scenarios::{Issue, Scenario, Severity};
 use serde::Serialize;
 use toml::Value;
 
@@ -40,8 +40,7 @@ fn load(
     options: &[(&str, &str)],
 ) -> Result<Scenario, Failure> {
     let named = |mut issue: Issue| {
-        let option = options.iter().find(|(key, _)| issue.key.starts_with(key));
-        if let (Some((_, option)), "--set") = (option, issue.file.as_str()) {
+        if let Some((_, option)) = options.iter().find(|(key, _)| issue.key.starts_with(key)) {
             issue.file = (*option).into();
         }
         issue
@@ -49,9 +48,22 @@ fn load(
     source.load(set).map(|loaded| loaded.scenario).map_err(|failure| each_issue(failure, named))
 }
 
-fn each_issue(failure: Failure, change: impl FnMut(Issue) -> Issue) -> Failure {
+/// Changes what is said of keys that were set.
+fn each_issue(failure: Failure, change: impl Fn(Issue) -> Issue) -> Failure {
+    let change = |issue: Issue| if issue.file == "--set" { change(issue) } else { issue };
     match failure {
         Failure::Bad(found) => Failure::Bad(found.into_iter().map(change).collect()),
+        other => other,
+    }
+}
+
+/// Leaves out the warnings: they were said when the file was read first.
+fn without_warnings(failure: Failure) -> Failure {
+    match failure {
+        Failure::Bad(mut found) => {
+            found.retain(|issue| issue.severity == Severity::Error);
+            Failure::Bad(found)
+        }
         other => other,
     }
 }
@@ -64,7 +76,8 @@ fn tier_is_there(source: &Source<'_>, key: &str, scenario: &Scenario, option: &s
     }
     // As a target it is looked up, and the reader knows the nearest name.
     let as_key = |issue: Issue| Issue { file: option.into(), key: key.into(), ..issue };
-    source.load(&[assignment("deploy.target", tier)]).map(drop).map_err(|failure| each_issue(failure, as_key))
+    let looked_up = source.load(&[assignment("deploy.target", tier)]).map(drop);
+    looked_up.map_err(|failure| each_issue(without_warnings(failure), as_key))
 }
 
 fn assignment(key: &str, value: impl Into<String>) -> (String, String) {
@@ -89,7 +102,10 @@ fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
         let hint = "write `--such-that \"latency_p95_ms <= 150\"`, or `require` under `[goal]`";
         return Err(refused("there is nothing that must hold", hint));
     }
-    let with = |value: &str| load(source, &[&set[..], &[assignment(key, value)]].concat(), &options);
+    let with = |value: &str| {
+        let set = [&set[..], &[assignment(key, value)]].concat();
+        load(source, &set, &options).map_err(without_warnings)
+    };
     tier_is_there(source, key, &scenario, "--for")?;
     let axis = Axis::new(args, key, &scenario, &with)?;
     let at = |value: f64| deployment(with(&axis.measure.write(value)));
@@ -127,7 +143,10 @@ fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
     let with = |target: &str, value: Option<&str>| {
         let mut set = vec![assignment("goal.minimise", list(&metrics)), assignment("deploy.target", target)];
         set.extend(value.map(|value| assignment(key, value)));
-        load(source, &set, &options)
+        load(source, &set, &options).map_err(|failure| match value {
+            Some(_) => without_warnings(failure),
+            None => failure,
+        })
     };
     let scenario = with(first, None)?;
     with(second, None)?;
@@ -520,7 +539,11 @@ impl Told<'_> {
             Direction::Smallest => [Round::Up, Round::Down],
         };
         match (&answer.found, answer.division) {
-            (None, _) => page.fact("answer", "none: no value that was tried meets it"),
+            (None, _) => {
+                page.fact("answer", "none: no value that was tried meets it");
+                let reason = answer.grid.iter().find_map(|(trial, _)| trial.refused.as_deref());
+                page.fact("why", reason.unwrap_or_default());
+            }
             (Some(found), Division::Boundary) => {
                 let interval = self.interval(answer.interval);
                 page.fact("answer", &format!("{}{interval}", self.axis.text(found.value, safe)));
@@ -546,8 +569,7 @@ impl Told<'_> {
         let mut rows = vec![vec![self.key.to_string(), "holds".into()]];
         rows[0].extend(self.metrics.iter().cloned());
         for (trial, meets) in &answer.grid {
-            let mut row =
-                vec![self.axis.text(trial.value, Round::Nearest), if *meets { "yes" } else { "no" }.into()];
+            let mut row = vec![self.axis.text(trial.value, Round::Nearest), holds(trial, *meets)];
             row.extend(self.cells(trial));
             rows.push(row);
         }
@@ -588,9 +610,18 @@ impl Told<'_> {
         page.blank();
         let mut rows = vec![vec![self.key.to_string()]];
         rows[0].extend(between.iter().map(|target| format!("{metric} {target}")));
+        let is_overload = |trial: &Trial| trial.refused.is_none() && !trial.is_stable;
         for (a, b) in &answer.grid {
             let mut row = vec![self.axis.text(a.value, Round::Nearest)];
             row.extend([a, b].into_iter().flat_map(|trial| self.cells(trial)));
+            let overloaded: Vec<&str> = [a, b]
+                .into_iter()
+                .zip(between)
+                .filter_map(|(trial, target)| is_overload(trial).then_some(target.as_str()))
+                .collect();
+            if !overloaded.is_empty() {
+                row.push(format!("overload: {}", overloaded.join(", ")));
+            }
             rows.push(row);
         }
         page.columns(&rows);
@@ -645,6 +676,15 @@ impl Told<'_> {
             }
         };
         self.metrics.iter().enumerate().map(cell).collect()
+    }
+}
+
+fn holds(trial: &Trial, meets: bool) -> String {
+    let answer = if meets { "yes" } else { "no" };
+    match &trial.refused {
+        Some(_) => format!("{answer}, cannot run"),
+        None if !trial.is_stable => format!("{answer}, overload"),
+        None => answer.into(),
     }
 }
 

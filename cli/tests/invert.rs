@@ -76,6 +76,8 @@ fn the_goal_of_the_file_counts_where_nothing_is_said() {
 fn a_range_without_an_answer_ends_with_1_and_the_numbers() {
     let fast = ["--such-that", "latency_p95_ms <= 20", "--set", "duration=20 s"];
     golden("invert-nothing", &[&["invert", FILE, "--for", "tier.cloud.speed"], &fast[..]].concat());
+    let full = ["--such-that", "stable", "--set", "app.memory=4 GiB", "--to", "4"];
+    golden("invert-full", &[&["invert", FILE, "--for", "tier.cloud.nodes"], &full[..]].concat());
     let slow = ["--such-that", "latency_p95_ms <= 2000", "--largest", "--from", "1", "--to", "4"];
     let args = [&["invert", FILE, "--for", "tier.cloud.nodes", "--set", "duration=20 s"], &slow[..]].concat();
     golden("invert-everything", &args);
