@@ -57,6 +57,17 @@ fn each_issue(failure: Failure, change: impl Fn(Issue) -> Issue) -> Failure {
     }
 }
 
+/// The same as the fault of another option.
+fn said_of(option: &str, key: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Bad(mut found) => {
+            found.iter_mut().filter(|issue| issue.key == key).for_each(|issue| issue.file = option.into());
+            Failure::Bad(found)
+        }
+        other => other,
+    }
+}
+
 /// Leaves out the warnings: they were said when the file was read first.
 fn without_warnings(failure: Failure) -> Failure {
     match failure {
@@ -255,16 +266,14 @@ impl Axis {
             Some(text) => match measure.read(text) {
                 Some(value) => Ok(Some(value)),
                 // The reader of the key says best what is wrong.
-                None => Err(with(text)
-                    .err()
-                    .map(|failure| each_issue(failure, |issue| Issue { file: option.into(), ..issue }))
-                    .unwrap_or_else(|| {
+                None => Err(with(text).err().map_or_else(
+                    || {
                         let unit = current.as_ref().map_or(String::new(), |text| format!(" as in `{text}`"));
-                        refused(
-                            format!("{option}: `{text}` is not a value of `{key}`"),
-                            format!("write it{unit}"),
-                        )
-                    })),
+                        let message = format!("{option}: `{text}` is not a value of `{key}`");
+                        refused(message, format!("write it{unit}"))
+                    },
+                    |failure| said_of(option, key, failure),
+                )),
             },
         };
         let (from, to, step) =
@@ -300,8 +309,8 @@ impl Axis {
             )
         })?;
         // A range may end where nothing can be built, but not where nothing can be read.
-        for end in range.ends() {
-            with(&measure.write(end))?;
+        for (option, end) in ["--from", "--to"].into_iter().zip(range.ends()) {
+            with(&measure.write(end)).map_err(|failure| said_of(option, key, failure))?;
         }
         Ok(Axis { measure, range })
     }

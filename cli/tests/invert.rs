@@ -2,7 +2,10 @@
 
 mod support;
 
-use support::{golden, offing};
+use std::fs;
+use std::path::Path;
+
+use support::{golden, offing, offing_in};
 
 /// A file of 81 ms: 1 to prepare, 10 + 10 on the way, 50 to process, and 10 kB at 8 Mbit/s.
 const FILE: &str = "data/constant.toml";
@@ -137,4 +140,32 @@ fn the_same_question_gives_the_same_bytes() {
     assert_eq!(first, offing(&args).expect_code(0).stdout);
     let other = offing(&[&args[..], &["--seed", "8", "--runs", "2"]].concat()).expect_code(0).json();
     assert_eq!(other["runs_per_value"], 2);
+}
+
+/// `OFFING_BLESS=1` writes what the command prints now.
+#[test]
+fn the_examples_of_the_manual_are_what_the_command_prints() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/invert.md");
+    let manual = fs::read_to_string(&path).expect("there is a manual");
+    let mut current = manual.clone();
+    let examples: Vec<&str> =
+        manual.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let command = example.lines().next().expect("a command").trim_start_matches("$ offing ");
+        // What stands between quotes is one word.
+        let quoted = command.split('"').enumerate().flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(String::from).collect(),
+            _ => vec![part.to_string()],
+        });
+        let args: Vec<String> = quoted.map(|word| word.replace("scenarios/", "../../scenarios/")).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let shown = offing_in(&args, &[("COLUMNS", "100")]).expect_code(0).stdout;
+        current = current.replace(example, &format!("$ offing {command}\n{shown}"));
+    }
+    if std::env::var_os("OFFING_BLESS").is_some() {
+        fs::write(&path, &current).expect("the manual can be written");
+    } else {
+        assert!(current == manual, "docs/invert.md is not current: OFFING_BLESS=1 writes it");
+    }
 }
