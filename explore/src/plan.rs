@@ -105,7 +105,7 @@ pub struct Plan<'a> {
 }
 
 /// A deployment of the space, or why there is none.
-pub enum Found {
+pub enum Looked {
     /// It is to be predicted.
     Deployment(Box<Deployment>),
     /// `where` or a contradiction excludes it, or no engine can run it.
@@ -177,19 +177,19 @@ impl<'a> Plan<'a> {
     }
 
     /// The deployment with these digits, if it has to be simulated.
-    pub fn find(&self, digits: &[u64], minima: &mut crate::Minima) -> Found {
+    pub fn look(&self, digits: &[u64], minima: &mut crate::Minima) -> Looked {
         let deployment = match self.scenario.space.at(digits) {
             Ok(deployment) => deployment,
-            Err(excluded @ Excluded::Where(_)) => return Found::Excluded(excluded.to_string()),
-            Err(contradiction) => return Found::Excluded(format!("contradiction: {contradiction}")),
+            Err(excluded @ Excluded::Where(_)) => return Looked::Excluded(excluded.to_string()),
+            Err(contradiction) => return Looked::Excluded(format!("contradiction: {contradiction}")),
         };
         debug_assert_eq!(infeasible(&deployment).is_empty(), !crate::screen::lacks_memory(&deployment));
         if let Some(refusal) = offing_sim::refusal(&deployment) {
-            return Found::Excluded(format!("cannot be simulated: {refusal}"));
+            return Looked::Excluded(format!("cannot be simulated: {refusal}"));
         }
         match self.screen.reject(&deployment, minima) {
-            Some(rejection) => Found::Screened(rejection),
-            None => Found::Deployment(Box::new(deployment)),
+            Some(rejection) => Looked::Screened(rejection),
+            None => Looked::Deployment(Box::new(deployment)),
         }
     }
 }
