@@ -26,6 +26,14 @@ Exits with 1 if the deployment cannot work, with 2 if the file cannot be used.")
     /// Predicts one deployment: latency and its five parts, utilization, load, energy, cost
     #[command(after_help = "Example: offing simulate video.toml --set deploy.target=edge --json")]
     Simulate(Simulate),
+    /// Finds the value of one key: the largest or smallest with which requirements hold, or where two targets
+    /// are equal
+    #[command(
+        after_help = "Example: offing invert video.toml --for tier.endpoint.nodes --such-that \"latency_p95_ms <= 150\"
+         offing invert video.toml --break-even link.endpoint-cloud.latency --between edge cloud
+Exits with 1 if no value does it."
+    )]
+    Invert(Invert),
     /// Writes a Continuum configuration as a scenario
     #[command(after_help = "Example: offing import bench_cloud.cfg --out bench_cloud.toml")]
     Import(Import),
@@ -132,6 +140,69 @@ pub struct Simulate {
     /// Writes a row for each request after the warm-up to a file; memory then grows with their number
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Invert {
+    #[command(flatten)]
+    pub input: Input,
+
+    /// The key whose value is looked for
+    #[arg(
+        long = "for",
+        value_name = "KEY",
+        required_unless_present = "break_even",
+        conflicts_with = "break_even"
+    )]
+    pub key: Option<String>,
+
+    /// What must hold, instead of the file's own requirements; may be repeated
+    #[arg(long = "such-that", value_name = "CONDITION", conflicts_with = "break_even")]
+    pub conditions: Vec<String>,
+
+    /// Looks for the largest value; without it and `--smallest` the ends of the range decide
+    #[arg(long, conflicts_with_all = ["smallest", "break_even"])]
+    pub largest: bool,
+
+    /// Looks for the smallest value
+    #[arg(long, conflicts_with = "break_even")]
+    pub smallest: bool,
+
+    /// The key whose value makes two targets equal
+    #[arg(long, value_name = "KEY", requires = "between")]
+    pub break_even: Option<String>,
+
+    /// The two targets
+    #[arg(long, num_args = 2, value_names = ["TIER", "TIER"], requires = "break_even")]
+    pub between: Vec<String>,
+
+    /// In what they are to be equal [default: latency_p95_ms]
+    #[arg(long, value_name = "METRIC", requires = "break_even")]
+    pub metric: Option<String>,
+
+    /// The lowest value to try [default: 1, or a sixteenth of the file's value]
+    #[arg(long, value_name = "VALUE")]
+    pub from: Option<String>,
+
+    /// The highest value to try [default: sixteen times the file's value, or what is allowed]
+    #[arg(long, value_name = "VALUE")]
+    pub to: Option<String>,
+
+    /// Tries only values that many apart [default: 1 for whole numbers and cores, else any value]
+    #[arg(long, value_name = "VALUE")]
+    pub step: Option<String>,
+
+    /// Where chance begins, instead of the scenario's seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Runs of each value, with one seed each; more make the interval smaller
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub runs: u32,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

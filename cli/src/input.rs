@@ -17,24 +17,45 @@ const MOST_BYTES: u64 = 65 << 20;
 
 /// Reads a scenario, whichever way it is written.
 pub fn scenario(input: &Input) -> Result<Loaded, Failure> {
-    let Input { file, assignments, reading } = input;
-    let mut name = name(file);
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
-    let (text, mut warnings) = if is_continuum(file) {
-        let (resolved, warnings) = continuum(file, reading)?;
-        // Lines and columns are now those of the text that `offing import` writes.
-        name += " as a scenario";
-        (as_scenario(&resolved, file, reading).map_err(|failure| failure.after(&warnings))?, warnings)
-    } else {
-        mind_continuum_only(reading);
-        (read(file)?, Vec::new())
-    };
-    let loaded = load(&text, &name, &files, &models::shipped().presets(), assignments).map_err(Failure::Bad);
-    let mut loaded = loaded.map_err(|failure| failure.after(&warnings))?;
-    warnings.append(&mut loaded.warnings);
-    loaded.warnings = warnings;
-    Ok(loaded)
+    Source::read(input)?.load(&[])
+}
+
+/// The text of a scenario, read once, from which it can be loaded with other values.
+pub struct Source<'i> {
+    input: &'i Input,
+    text: String,
+    /// What it is called in messages.
+    name: String,
+    /// What was to be said of it already.
+    warnings: Vec<Issue>,
+}
+
+impl<'i> Source<'i> {
+    pub fn read(input: &'i Input) -> Result<Self, Failure> {
+        let Input { file, reading, .. } = input;
+        let mut name = name(file);
+        let (text, warnings) = if is_continuum(file) {
+            let (resolved, warnings) = continuum(file, reading)?;
+            // Lines and columns are now those of the text that `offing import` writes.
+            name += " as a scenario";
+            (as_scenario(&resolved, file, reading).map_err(|failure| failure.after(&warnings))?, warnings)
+        } else {
+            mind_continuum_only(reading);
+            (read(file)?, Vec::new())
+        };
+        Ok(Source { input, text, name, warnings })
+    }
+
+    /// The scenario with the keys that the user replaces, and then these.
+    pub fn load(&self, more: &[(String, String)]) -> Result<Loaded, Failure> {
+        let folder = self.input.file.parent().unwrap_or(Path::new(""));
+        let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
+        let set = [&self.input.assignments, more].concat();
+        let loaded = load(&self.text, &self.name, &files, &models::shipped().presets(), &set);
+        let mut loaded = loaded.map_err(|issues| Failure::Bad(issues).after(&self.warnings))?;
+        loaded.warnings.splice(0..0, self.warnings.iter().cloned());
+        Ok(loaded)
+    }
 }
 
 /// Whether a file is one of Continuum's.

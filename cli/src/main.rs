@@ -16,6 +16,8 @@ mod simulate;
 mod table;
 mod trace;
 
+mod invert;
+
 mod convert;
 mod editors;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Check(check) => check::run(check),
         Command::Simulate(simulate) => simulate::run(simulate),
+        Command::Invert(invert) => invert::run(invert),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
         Command::Schema => editors::schema(),

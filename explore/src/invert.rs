@@ -222,11 +222,11 @@ impl<'t> Trials<'t> {
         let trial = match (self.at)(value).and_then(runnable) {
             Ok(deployment) => {
                 let has_deadline = deployment.app.deadline.is_some();
+                let (models, metrics, seed) = (self.models, self.metrics, self.seed);
                 let run = |replica: u32| {
-                    let seed = self.seed.wrapping_add(u64::from(replica));
-                    let run = simulate(&deployment, self.models, seed);
+                    let run = simulate(&deployment, models, seed.wrapping_add(u64::from(replica)));
                     let summary = Summary::new("", &run, has_deadline);
-                    let row = self.metrics.iter().map(|name| metric(&summary, name)).collect();
+                    let row = metrics.iter().map(|name| metric(&summary, name)).collect();
                     (row, summary.stable)
                 };
                 let runs: Vec<(Vec<f64>, bool)> = (0..self.replicas).into_par_iter().map(run).collect();
@@ -299,7 +299,7 @@ impl Trial {
             let values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
             if name == "stable" {
                 let lowest = values.iter().copied().fold(1.0, f64::min);
-                [&mut mean, &mut low, &mut high].map(|ends| ends.push(lowest));
+                [&mut mean, &mut low, &mut high].into_iter().for_each(|ends| ends.push(lowest));
                 continue;
             }
             let Estimate { mean: middle, half } = Estimate::of(&values);

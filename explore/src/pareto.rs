@@ -45,7 +45,7 @@ pub fn front_by_definition(points: &[f64], width: usize) -> Vec<usize> {
 
 /// The rows that may be on the front when metrics are known by intervals, in increasing order: a row is left
 /// out only if the upper ends of another are at most its lower ends in every metric, and less in one. An end
-/// that is NaN is open: such a row is kept, or beats nothing.
+/// that is NaN is not known: it counts as minus or plus infinity.
 ///
 /// # Panics
 /// If `low` and `high` do not consist of equally many whole rows.
