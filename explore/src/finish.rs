@@ -201,13 +201,10 @@ struct Part {
 }
 
 impl Part {
-    fn read(
-        plan: &Plan<'_>,
-        folder: &Folder,
-        cells: &Cells<'_>,
-        number: u64,
-    ) -> Result<Part, ExploreError> {
-        let Some(unit) = folder.read_unit(plan, number)? else { return Err(incomplete(plan, folder, number)) };
+    fn read(plan: &Plan<'_>, folder: &Folder, cells: &Cells<'_>, number: u64) -> Result<Part, ExploreError> {
+        let Some(unit) = folder.read_unit(plan, number)? else {
+            return Err(incomplete(plan, folder, number));
+        };
         let first = plan.positions(number).start;
         let mut csv = Vec::with_capacity(unit.offsets.len() * 256);
         let (mut digits, mut here) = (Vec::new(), Vec::new());
@@ -282,7 +279,8 @@ impl Gathered {
                 self.feasible[(position / 64) as usize] |= 1 << (position % 64);
             } else {
                 let (value, distance) = (unit.values[row], unit.distances[row]);
-                let reason = reasons[unit.reasons[row] as usize].get_or_insert((verdict, 0, f64::NAN, f64::NAN));
+                let reason =
+                    reasons[unit.reasons[row] as usize].get_or_insert((verdict, 0, f64::NAN, f64::NAN));
                 *reason = (verdict, reason.1 + 1, reason.2.min(value), reason.3.max(value));
                 if distance.is_finite() {
                     self.may_be_near(distance, position);
@@ -473,10 +471,7 @@ fn notes(plan: &Plan<'_>, numbers: &Numbers, ranked: u64) -> Vec<String> {
         notes.push("nothing is required, so every deployment that can be simulated is feasible".into());
     }
     if numbers.repeated > 0 {
-        notes.push(format!(
-            "{} points of the sample repeat an earlier one and count once",
-            numbers.repeated
-        ));
+        notes.push(format!("{} points of the sample repeat an earlier one and count once", numbers.repeated));
     }
     if plan.scenario.space.sample().is_some() && plan.points.is_all() {
         notes.push("the sample has at least as many points as the space has numbers: all were taken".into());

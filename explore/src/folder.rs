@@ -186,7 +186,12 @@ impl Folder {
         let file = File::create(&temporary).map_err(ExploreError::disk("create", &temporary))?;
         let hashing = Hashing { file, hash: Sha256::new() };
         let path = self.path.join(name);
-        Ok(Output { name: name.into(), path, temporary, out: Some(BufWriter::with_capacity(1 << 20, hashing)) })
+        Ok(Output {
+            name: name.into(),
+            path,
+            temporary,
+            out: Some(BufWriter::with_capacity(1 << 20, hashing)),
+        })
     }
 
     /// The results of a unit; nothing if they are not there, torn, or of another plan.
@@ -204,7 +209,8 @@ impl Folder {
         self.write(SHARDS, format!("{shards}\n").as_bytes())
     }
 
-    pub(crate) fn shards(&self) -> Option<u64> {
+    /// Into how many shards the work was last divided, where it was.
+    pub fn shards(&self) -> Option<u64> {
         fs::read_to_string(self.path.join(SHARDS)).ok()?.trim().parse().ok().filter(|&shards| shards > 0)
     }
 

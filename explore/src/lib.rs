@@ -52,5 +52,5 @@ pub use sample::{MOST_NUMBERS, Points};
 pub use screen::{Minima, Rejection, SLACK_NS, Screen};
 pub use sensitivity::{AxisEffect, Level, MetricEffect, Sensitivity};
 pub use shortlist::{Fix, Pick, Why, cover, smallest_fix};
-pub use sweep::{Counts, Shard, Swept, count, sweep};
+pub use sweep::{Counts, Shard, Swept, count, on_threads, sweep};
 pub use unit::Verdict;

@@ -104,12 +104,10 @@ impl Points {
                     (rest, *digit) = (rest / length, rest % length);
                 }
             }
-            Shape::Sobol { seed } => {
-                digits.extend(self.lengths.iter().zip(0..).map(|(&length, axis)| {
-                    let x = f64::from(sobol_burley::sample(position as u32, axis, seed));
-                    ((x * length as f64) as u64).min(length - 1)
-                }))
-            }
+            Shape::Sobol { seed } => digits.extend(self.lengths.iter().zip(0..).map(|(&length, axis)| {
+                let x = f64::from(sobol_burley::sample(position as u32, axis, seed));
+                ((x * length as f64) as u64).min(length - 1)
+            })),
             Shape::LatinHypercube { seed } => {
                 digits.extend(self.lengths.iter().zip(0..).map(|(&length, axis)| {
                     let key = mix(seed ^ mix(axis + 1));
@@ -124,9 +122,10 @@ impl Points {
 
     /// The number in the space of the deployment with these digits.
     pub fn number(&self, digits: &[u64]) -> u128 {
-        digits.iter().zip(&self.lengths).fold(0, |number, (&digit, &length)| {
-            number * u128::from(length) + u128::from(digit)
-        })
+        digits
+            .iter()
+            .zip(&self.lengths)
+            .fold(0, |number, (&digit, &length)| number * u128::from(length) + u128::from(digit))
     }
 
     fn find_repeated(&mut self) {

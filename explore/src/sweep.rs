@@ -1,6 +1,7 @@
 //! Computes units: looks at each deployment, screens, predicts, judges, writes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use offing_core::Deployment;
 use rayon::prelude::*;
@@ -36,6 +37,12 @@ impl Shard {
     }
 }
 
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -43,6 +50,15 @@ pub struct Swept {
     pub computed: u64,
     /// Units that were there already.
     pub found: u64,
+}
+
+/// Runs work on that many threads; all processors without a number.
+///
+/// # Panics
+/// If the system has no threads left.
+pub fn on_threads<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> T {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+    pool.expect("the system gives threads").install(work)
 }
 
 /// Deployments that are predicted at once.

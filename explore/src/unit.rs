@@ -220,11 +220,9 @@ mod tests {
     #[test]
     fn a_unit_of_something_else_is_noticed() {
         let bytes = unit().to_bytes(HEAD);
-        for other in [
-            Head { fingerprint: &[8; 32], ..HEAD },
-            Head { unit: 13, ..HEAD },
-            Head { width: 2, ..HEAD },
-        ] {
+        for other in
+            [Head { fingerprint: &[8; 32], ..HEAD }, Head { unit: 13, ..HEAD }, Head { width: 2, ..HEAD }]
+        {
             assert_eq!(Unit::from_bytes(&bytes, other), None);
         }
     }

@@ -80,8 +80,7 @@ impl Estimate {
         let observed_s = window.as_secs_f64();
         let utilization = |index: usize| {
             let of = |tier: usize, whose: Use| if index == tier { busy[whose as usize] } else { 0 };
-            let busy_ns =
-                of(d.placement.endpoint, Use::Prepare) + of(d.placement.target, Use::Process);
+            let busy_ns = of(d.placement.endpoint, Use::Prepare) + of(d.placement.target, Use::Process);
             let allowed_ns = report::allowed_ns(&d.tiers[index], window);
             if allowed_ns > 0.0 { busy_ns as f64 / allowed_ns } else { 0.0 }
         };

@@ -177,10 +177,8 @@ impl<'m> Sweep<'m> {
         let Some(upstream) = Upstream::new(&network, first.app.rate_hz) else { return };
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
         let mut group = Group { upstream, observed, columns: Vec::new(), by_key: HashMap::new() };
-        let mut jobs: Vec<(Job, usize)> = members
-            .iter()
-            .filter_map(|&i| Some((group.job(&deployments[i], self.models)?, i)))
-            .collect();
+        let mut jobs: Vec<(Job, usize)> =
+            members.iter().filter_map(|&i| Some((group.job(&deployments[i], self.models)?, i))).collect();
         jobs.sort_by_key(|(job, i)| (job.order(), *i));
 
         // Equal jobs are done once.
@@ -200,8 +198,7 @@ impl<'m> Sweep<'m> {
                 (job.has_downlink, job.order().1, job.deadline)
                     == (kind.has_downlink, kind.order().1, kind.deadline)
             };
-            let to = from
-                + distinct[from..].iter().take(lanes).take_while(|(job, _)| alike(job)).count();
+            let to = from + distinct[from..].iter().take(lanes).take_while(|(job, _)| alike(job)).count();
             // Lanes that are left over repeat the last job.
             let mut jobs: Vec<Job> = distinct[from..to].iter().map(|(job, _)| *job).collect();
             jobs.resize(lanes, jobs[jobs.len() - 1]);
@@ -335,12 +332,20 @@ impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectoriz
                 let to = segment.end.min(from + CHUNK).min((from / ROWS + 1) * ROWS);
                 let first = from / ROWS * ROWS;
                 if laid_out.as_ref().is_none_or(|(at, which)| *at != first || *which != columns) {
-                    lay_out(&group.columns, &columns, first..upstream.len().min(first + ROWS), &mut scratch.work);
+                    lay_out(
+                        &group.columns,
+                        &columns,
+                        first..upstream.len().min(first + ROWS),
+                        &mut scratch.work,
+                    );
                     *laid_out = Some((first, columns.clone()));
                 }
                 let work = &scratch.work[(from - first) * lanes..(to - first) * lanes];
-                let requests =
-                    Requests { arrived: &upstream.arrived[from..to], emitted: &upstream.emitted[from..to], work };
+                let requests = Requests {
+                    arrived: &upstream.arrived[from..to],
+                    emitted: &upstream.emitted[from..to],
+                    work,
+                };
                 let latency = &mut scratch.latency[..(to - from) * lanes];
                 if node.chunk::<DOWN>(&requests, latency) {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);

@@ -28,11 +28,7 @@ pub(crate) fn run(
         .into_iter()
         .map(|index| {
             let tier = &d.tiers[index];
-            TierUse {
-                name: tier.name.clone(),
-                busy_ns: busy_ns(index),
-                allowed_ns: allowed_ns(tier, window),
-            }
+            TierUse { name: tier.name.clone(), busy_ns: busy_ns(index), allowed_ns: allowed_ns(tier, window) }
         })
         .collect();
     let used = d.used_tiers();

@@ -30,8 +30,8 @@ use crate::network::{Emission, Hop, Network, Sum, Variate, Way, Wires, periods};
 use crate::node::{Admission, Node};
 use crate::recorder::{Observer, Passage, Recorder, Tally, Use};
 use crate::streams::{Purpose, Streams};
-pub(crate) use upstream::Upstream;
 use upstream::Collected;
+pub(crate) use upstream::Upstream;
 
 /// Requests per window, roughly, and at least this many per endpoint.
 const WINDOW: f64 = 4096.0;

@@ -242,10 +242,8 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 if EDGE {
                     let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
                     s.queue[v] = simd.add_f64s(s.queue[v], simd.select_f64s(is_new, wait, zero));
-                    let inside = simd.sub_f64s(
-                        simd.min_f64s(done, fixed.until),
-                        simd.max_f64s(start, fixed.from),
-                    );
+                    let inside =
+                        simd.sub_f64s(simd.min_f64s(done, fixed.until), simd.max_f64s(start, fixed.from));
                     s.busy[v] = simd.add_f64s(s.busy[v], simd.max_f64s(inside, zero));
                     s.count_returned(simd, &fixed, v, received);
                     let is_seen = simd.greater_than_or_equal_f64s(whose, fixed.from);
@@ -308,8 +306,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 let received = simd.add_f64s(s.down[v], fixed.delay[v]);
                 s.count_returned(simd, &fixed, v, received);
                 let is_seen = simd.and_m64s(is_there, simd.greater_than_or_equal_f64s(whose, fixed.from));
-                let (span, back) =
-                    (simd.sub_f64s(received, whose), simd.sub_f64s(received, left));
+                let (span, back) = (simd.sub_f64s(received, whose), simd.sub_f64s(received, left));
                 let (span, back) = s.see(simd, v, is_seen, span, back);
                 s.downlink[v] = simd.add_f64s(s.downlink[v], back);
                 latency[c * VECTORS + v] = span;

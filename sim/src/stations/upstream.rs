@@ -40,11 +40,8 @@ impl Upstream {
     /// Follows all requests up to their nodes; nothing if a station falls behind by more than 78 hours.
     pub(crate) fn new(network: &Network, mean_rate_hz: f64) -> Option<Self> {
         let mut stations = Stations::new(network, None);
-        let mut collected = Collected {
-            nodes: vec![Arrivals::default(); network.nodes as usize],
-            prepare: 0,
-            uplink: 0,
-        };
+        let mut collected =
+            Collected { nodes: vec![Arrivals::default(); network.nodes as usize], prepare: 0, uplink: 0 };
         let window = window(network, mean_rate_hz);
         let arch = pulp::Arch::new();
         let mut end = 0u64;
@@ -189,4 +186,3 @@ impl Stations<'_, '_> {
         }
     }
 }
-
