@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use offing_explore::Shard;
 use offing_scenarios::continuum;
 
 /// Predicts how an application performs when it runs across endpoints, edge and cloud.
@@ -26,6 +27,15 @@ Exits with 1 if the deployment cannot work, with 2 if the file cannot be used.")
     /// Predicts one deployment: latency and its five parts, utilization, load, energy, cost
     #[command(after_help = "Example: offing simulate video.toml --set deploy.target=edge --json")]
     Simulate(Simulate),
+    /// Predicts a whole design space: what is feasible, the front, a shortlist, and why the others were dropped
+    #[command(after_help = "Example: offing explore video.toml --out results/video
+         offing explore video.toml --out /shared/video --shard 3/64
+Exits with 1 if nothing is feasible. A run that was interrupted goes on with --resume DIR.")]
+    Explore(Explore),
+    /// Writes the results of an exploration whose units were computed in shards
+    #[command(after_help = "Example: offing merge /shared/video
+Exits with 1 if nothing is feasible, with 2 if units are missing: it names them.")]
+    Merge(Merge),
     /// Finds the value of one key: the largest or smallest with which requirements hold, or where two targets
     /// are equal
     #[command(
@@ -143,6 +153,74 @@ pub struct Simulate {
 }
 
 #[derive(clap::Args)]
+pub struct Explore {
+    /// A scenario, or a Continuum configuration if its name ends in `.cfg`; `-` is a scenario on standard input.
+    /// Not needed to resume
+    #[arg(required_unless_present = "resume")]
+    pub file: Option<PathBuf>,
+
+    /// Replaces a key of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment, requires = "file")]
+    pub assignments: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub reading: Reading,
+
+    /// Where chance begins, instead of the scenario's seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Where the results go [default: results/NAME/DATE-TIME-HASH]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+
+    /// Goes on with the run in this folder
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+
+    /// Computes only this part, such as 3/64; `offing merge` makes the results when all parts are there
+    #[arg(long, value_name = "K/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+
+    #[command(flatten)]
+    pub choosing: Choosing,
+
+    /// Says how many deployments there are, and computes nothing
+    #[arg(long, conflicts_with_all = ["out", "resume", "shard"])]
+    pub count: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Merge {
+    /// The folder that the shards have in common
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    #[command(flatten)]
+    pub choosing: Choosing,
+}
+
+/// How results are made of units.
+#[derive(clap::Args)]
+pub struct Choosing {
+    /// Threads [default: all processors]; the results do not depend on them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+
+    /// Deployments on the shortlist, at most
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub shortlist: u16,
+
+    /// Keeps the results of the units, about 350 bytes per deployment
+    #[arg(long)]
+    pub keep_units: bool,
+
+    /// Prints what is in shortlist.json
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
 pub struct Invert {
     #[command(flatten)]
     pub input: Input,
@@ -243,6 +321,12 @@ pub struct Export {
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Framework {
     Continuum,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    let shard = parts.and_then(|(number, of)| Shard::new(number, of));
+    shard.ok_or_else(|| "write K/N with K from 1 to N, for example `3/64`".into())
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

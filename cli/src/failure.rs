@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use offing_explore::ExploreError;
 use offing_scenarios::Issue;
 
 use crate::output::issues;
@@ -21,6 +22,8 @@ pub enum Failure {
     Unreadable { file: String, cause: io::Error },
     /// An output cannot be written.
     Unwritable { file: String, cause: io::Error },
+    /// An exploration did not happen.
+    Explore(ExploreError),
     /// Whoever read our output has heard enough.
     Hung,
 }
@@ -47,6 +50,10 @@ impl Failure {
             }
             Failure::Unreadable { file, cause } => vec![format!("error: cannot read `{file}`: {cause}")],
             Failure::Unwritable { file, cause } => vec![format!("error: cannot write {file}: {cause}")],
+            Failure::Explore(cause) => {
+                let hint = hint(cause).map(|hint| format!("\n  hint: {hint}"));
+                vec![format!("error: {cause}{}", hint.unwrap_or_default())]
+            }
             Failure::Told(_) | Failure::Hung => Vec::new(),
         };
         let mut stderr = io::stderr().lock();
@@ -63,7 +70,36 @@ impl Failure {
             Failure::Told(code) => *code,
             Failure::Infeasible(_) => ExitCode::from(1),
             Failure::Bad(_) | Failure::Refused { .. } | Failure::Unreadable { .. } => ExitCode::from(2),
-            Failure::Unwritable { .. } => ExitCode::from(3),
+            Failure::Explore(ExploreError::Disk { .. }) | Failure::Unwritable { .. } => ExitCode::from(3),
+            Failure::Explore(_) => ExitCode::from(2),
         }
+    }
+}
+
+/// What to do about an exploration that did not happen.
+fn hint(cause: &ExploreError) -> Option<String> {
+    match cause {
+        ExploreError::TooLarge { .. } => {
+            Some("draw from it, for example with `--set 'space.sample={ sobol = 65536 }'`".into())
+        }
+        ExploreError::Foreign { .. } => Some("name another folder with `--out`".into()),
+        ExploreError::NoRun { .. } => Some("begin one with `offing explore FILE --out DIR`".into()),
+        ExploreError::Incomplete { folder, missing, shards, .. } => {
+            let resume = format!("offing explore --resume {}", folder.display());
+            Some(match (shards, missing.first()) {
+                (Some(shards), Some(unit)) => format!(
+                    "compute them with `{resume} --shard {}/{shards}` and so on, or all at once with `{resume}`",
+                    unit % shards + 1
+                ),
+                _ => format!("compute them with `{resume}`"),
+            })
+        }
+        ExploreError::Disk { .. } => None,
+    }
+}
+
+impl From<ExploreError> for Failure {
+    fn from(cause: ExploreError) -> Self {
+        Failure::Explore(cause)
     }
 }

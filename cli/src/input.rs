@@ -58,6 +58,12 @@ impl<'i> Source<'i> {
     }
 }
 
+/// The text of a file that a scenario names.
+pub fn beside(scenario: &Path, named: &str) -> Result<String, Failure> {
+    let path = scenario.parent().unwrap_or(Path::new("")).join(named);
+    text(&path).map_err(|cause| Failure::Unreadable { file: path.display().to_string(), cause })
+}
+
 /// Whether a file is one of Continuum's.
 pub fn is_continuum(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("cfg"))

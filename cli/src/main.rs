@@ -16,6 +16,11 @@ mod simulate;
 mod table;
 mod trace;
 
+mod explore;
+mod found;
+mod manifest;
+mod progress;
+
 mod invert;
 
 mod convert;
@@ -33,6 +38,8 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Check(check) => check::run(check),
         Command::Simulate(simulate) => simulate::run(simulate),
+        Command::Explore(explore) => explore::run(explore),
+        Command::Merge(merge) => explore::merge(merge),
         Command::Invert(invert) => invert::run(invert),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),

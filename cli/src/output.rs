@@ -47,6 +47,14 @@ pub struct Output {
 /// Files that are not complete yet.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// What an interrupt says before it ends the command.
+static FAREWELL: Mutex<Option<String>> = Mutex::new(None);
+
+/// From now on an interrupt says this line.
+pub fn say_on_interrupt(line: Option<String>) {
+    *FAREWELL.lock().expect("nothing panics while it holds the line") = line;
+}
+
 fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().expect("nothing panics while it holds the list")
 }
@@ -110,6 +118,9 @@ pub fn tidy_up_on_signals() {
         if let Some(signal) = signals.forever().next() {
             for path in unfinished().iter() {
                 let _ = fs::remove_file(path);
+            }
+            if let Some(line) = &*FAREWELL.lock().expect("nothing panics while it holds the line") {
+                note(line);
             }
             process::exit(128 + signal);
         }

@@ -1,0 +1,164 @@
+//! `offing explore` and `offing merge`: a whole design space.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use offing_explore::ExploreError;
+use offing_explore::{
+    Counts, Folder, Found, Input, Plan, Shard, complete, count, finish, missing, on_threads, sweep,
+};
+use offing_scenarios::{Scenario, load};
+
+use crate::args::{self, Choosing, Explore, Merge};
+use crate::failure::Failure;
+use crate::input::{self, Source};
+use crate::output::{Screen, issues, note, print, print_json, say_on_interrupt};
+use crate::page::{self, Page};
+use crate::progress::Progress;
+use crate::{found, manifest, models};
+
+pub fn run(args: &Explore) -> Result<(), Failure> {
+    let started = manifest::now_unix_s();
+    let (mut scenario, inputs) = match &args.file {
+        Some(file) => from_file(args, file)?,
+        None => from_folder(args.resume.as_deref().expect("one of the two is there"))?,
+    };
+    if let Some(seed) = args.seed {
+        scenario.seed = seed;
+    }
+    let plan = plan(&scenario, inputs)?;
+    if args.count {
+        let counts = on_threads(threads(&args.choosing), || count(&plan));
+        return if args.choosing.json { print_json(&counts) } else { print(&counted(&counts)) };
+    }
+    let path = match (&args.out, &args.resume) {
+        (Some(path), _) => path.clone(),
+        (None, Some(path)) => Folder::existing(path)?.0.path().to_owned(),
+        (None, None) if args.shard.is_some() => {
+            return Err(Failure::Refused {
+                message: "a shard needs the folder that it has in common with the others".into(),
+                hint: Some("name it with `--out DIR`".into()),
+            });
+        }
+        (None, None) => default_folder(&plan, started),
+    };
+    let folder = Folder::open(&path, &plan)?;
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    say_on_interrupt(Some(farewell(&path, args.shard)));
+    let swept = on_threads(threads(&args.choosing), || {
+        let progress = Progress::new(plan.points.len());
+        sweep(&plan, &folder, shard, &|done| progress.add(done))
+    })?;
+    if swept.found > 0 {
+        note(&format!("note: {} were there already", page::count(swept.found, "unit")));
+    }
+    if !shard.is_whole() && !folder.is_complete() {
+        let units = page::count(swept.computed, "unit");
+        note(&format!("{units} computed; when all shards are there: offing merge {}", path.display()));
+        return Ok(());
+    }
+    conclude(&plan, &folder, &args.choosing, started)
+}
+
+pub fn merge(args: &Merge) -> Result<(), Failure> {
+    let started = manifest::now_unix_s();
+    let (scenario, inputs) = from_folder(&args.folder)?;
+    let plan = plan(&scenario, inputs)?;
+    let folder = Folder::open(&args.folder, &plan)?;
+    if !folder.is_complete() {
+        let missing = on_threads(threads(&args.choosing), || missing(&plan, &folder))?;
+        if !missing.is_empty() {
+            let (folder, shards) = (args.folder.clone(), folder.shards());
+            return Err(ExploreError::Incomplete { folder, missing, units: plan.units(), shards }.into());
+        }
+    }
+    conclude(&plan, &folder, &args.choosing, started)
+}
+
+/// Writes the results of units that are all there, and tells them.
+fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u64) -> Result<(), Failure> {
+    let found = if folder.is_complete() {
+        note(&format!("note: the run in `{}` is complete", folder.path().display()));
+        serde_json::from_str(&folder.read_text("shortlist.json")?).map_err(|cause| Failure::Unreadable {
+            file: folder.path().join("shortlist.json").display().to_string(),
+            cause: cause.into(),
+        })?
+    } else {
+        let started = folder.created_unix_s().unwrap_or(started);
+        on_threads(threads(choosing), || -> Result<Found, Failure> {
+            let finished = finish(plan, folder, choosing.shortlist.into())?;
+            complete(plan, folder, &finished.outputs, &manifest::made(started), choosing.keep_units)?;
+            Ok(finished.found)
+        })?
+    };
+    say_on_interrupt(None);
+    if choosing.json {
+        print_json(&found)?;
+    } else {
+        print(&found::text(&found, &plan.metrics, folder.path(), Screen::of_stdout()))?;
+    }
+    if found.numbers.feasible == 0 { Err(Failure::Told(ExitCode::from(1))) } else { Ok(()) }
+}
+
+fn plan(scenario: &Scenario, inputs: Vec<Input>) -> Result<Plan<'_>, Failure> {
+    Ok(Plan::new(scenario, models::shipped(), inputs, env!("CARGO_PKG_VERSION"))?)
+}
+
+fn threads(choosing: &Choosing) -> Option<usize> {
+    choosing.threads.map(usize::from)
+}
+
+/// The scenario in a file of the user's, and the files that it names.
+fn from_file(args: &Explore, file: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
+    let input = args::Input {
+        file: file.to_owned(),
+        assignments: args.assignments.clone(),
+        reading: args::Reading { strict: args.reading.strict, semantics: args.reading.semantics },
+    };
+    let loaded = Source::read(&input)?.load(&[])?;
+    issues(&loaded.warnings);
+    let scenario = loaded.scenario;
+    let inputs =
+        scenario.files.iter().map(|name| Ok(Input { name: name.clone(), text: input::beside(file, name)? }));
+    let inputs = inputs.collect::<Result<_, Failure>>()?;
+    Ok((scenario, inputs))
+}
+
+/// The scenario of the run in a folder.
+fn from_folder(path: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
+    let (folder, _) = Folder::existing(path)?;
+    let (text, inputs) = folder.scenario()?;
+    let name = folder.path().join("scenario.toml").display().to_string();
+    let files = |name: &str| {
+        let input = inputs.iter().find(|input| input.name == name);
+        input.map(|input| input.text.clone()).ok_or_else(|| "it is not in the folder".to_string())
+    };
+    let loaded = load(&text, &name, &files, &models::shipped().presets(), &[]).map_err(Failure::Bad)?;
+    Ok((loaded.scenario, inputs))
+}
+
+fn default_folder(plan: &Plan<'_>, started: u64) -> PathBuf {
+    let hash = &plan.short_fingerprint()[..8];
+    ["results", &plan.scenario.name, &format!("{}-{hash}", manifest::stamp(started))].iter().collect()
+}
+
+fn farewell(path: &Path, shard: Option<Shard>) -> String {
+    let shard = shard.map_or(String::new(), |shard| format!(" --shard {shard}"));
+    format!("interrupted; go on with: offing explore --resume {}{shard}", path.display())
+}
+
+/// How many deployments there are, for people.
+fn counted(counts: &Counts) -> String {
+    let mut page = Page::new(Screen::of_stdout());
+    page.fact("numbers", &counts.numbers.to_string());
+    if u128::from(counts.looked_at) != counts.numbers {
+        page.fact("sample", &page::count(counts.looked_at, "point"));
+        page.fact("repeated", &counts.repeated.to_string());
+    }
+    for (reason, count) in &counts.excluded {
+        page.fact("excluded", &format!("{count} {reason}"));
+    }
+    let at_most = if counts.is_exact { "" } else { "at most " };
+    page.fact("deployments", &format!("{at_most}{}", counts.deployments));
+    page.into_text()
+}

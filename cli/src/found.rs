@@ -1,0 +1,115 @@
+//! What an exploration found, for people.
+
+use std::path::Path;
+
+use offing_core::Summary;
+use offing_explore::{Axes, Found, Metrics, Near};
+
+use crate::output::Screen;
+use crate::page::{Page, Style, significant};
+
+/// Rows of a list that are shown; the files have all.
+const MOST_SHOWN: usize = 5;
+
+/// The whole page.
+pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> String {
+    let mut page = Page::new(screen);
+    let numbers = &found.numbers;
+    let of = match numbers.space == numbers.looked_at.to_string() {
+        true => format!("{} numbers", numbers.space),
+        false => format!("{} of {} numbers", numbers.looked_at, numbers.space),
+    };
+    page.heading(&format!("{}:", found.scenario), &format!(" {of}, seed {}", found.seed));
+    page.fact("excluded", &some(numbers.excluded, "no such deployment"));
+    page.fact("screened", &some(numbers.screened, "provably miss a requirement; not simulated"));
+    page.fact("infeasible", &some(numbers.infeasible, "simulated, and miss a requirement"));
+    page.fact("feasible", &format!("{}, {} of them on the front", numbers.feasible, found.front));
+    page.fact("require", &found.require.join(", "));
+    page.fact("minimise", &found.minimise.join(", then "));
+    page.blank();
+    for note in &found.notes {
+        page.marked(Style::Warning, "note:", note);
+    }
+    shortlist(&mut page, found, metrics);
+    dropped(&mut page, found);
+    page.fact("results", &folder.display().to_string());
+    page.into_text()
+}
+
+fn some(count: u64, what: &str) -> String {
+    if count == 0 { String::new() } else { format!("{count} ({what})") }
+}
+
+fn shortlist(page: &mut Page, found: &Found, metrics: &Metrics) {
+    if found.shortlist.is_empty() {
+        page.marked(Style::Alarm, "nothing is feasible:", "no deployment meets every requirement");
+        page.blank();
+        return;
+    }
+    page.heading("shortlist", "");
+    for kept in &found.shortlist {
+        let values: Vec<String> = found
+            .minimise
+            .iter()
+            .map(|name| format!("{name} {}", significant(value(&kept.predicted, metrics, name))))
+            .collect();
+        page.fact(&format!("{}", kept.number), &format!("{}: {}", kept.why, values.join(", ")));
+        page.fact("", &axes(&kept.axes));
+        if kept.ties.count > 0 {
+            page.fact("", &format!("{} others are as good", kept.ties.count));
+        }
+    }
+    page.blank();
+}
+
+fn dropped(page: &mut Page, found: &Found) {
+    let reasons = &found.dropped.by_reason;
+    if !reasons.is_empty() {
+        page.heading("dropped", "");
+        for reason in reasons.iter().take(MOST_SHOWN) {
+            let number = match (reason.from, reason.to) {
+                (Some(from), Some(to)) if from < to => {
+                    format!("{} to {}", significant(from), significant(to))
+                }
+                (Some(from), _) => significant(from),
+                _ => "{}".into(),
+            };
+            let text = match reason.reason.rfind("{}") {
+                Some(at) => format!("{}{number}{}", &reason.reason[..at], &reason.reason[at + 2..]),
+                None => reason.reason.clone(),
+            };
+            page.fact(&reason.count.to_string(), &text);
+        }
+        if reasons.len() > MOST_SHOWN {
+            page.line(&format!("and {} more reasons in shortlist.json", reasons.len() - MOST_SHOWN));
+        }
+        page.blank();
+    }
+    let near = &found.dropped.nearly_feasible;
+    if !near.is_empty() {
+        page.heading("nearly feasible", "");
+        for Near { number, axes: values, misses, bottleneck, smallest_fix, .. } in
+            near.iter().take(MOST_SHOWN)
+        {
+            let misses: Vec<&str> = misses.iter().map(|miss| miss.text.as_str()).collect();
+            let fix = match smallest_fix {
+                Some(fix) => format!("feasible with {fix}"),
+                None => "no change of one axis makes it feasible".into(),
+            };
+            page.fact(&number.to_string(), &misses.join("; "));
+            page.fact("", &axes(values));
+            page.fact("", &format!("bottleneck {bottleneck}; {fix}"));
+        }
+        page.blank();
+    }
+}
+
+fn axes(axes: &Axes) -> String {
+    axes.iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn value(summary: &Summary, metrics: &Metrics, name: &str) -> f64 {
+    let mut row = Vec::new();
+    metrics.row(summary, &mut row);
+    metrics.position(name).map_or(f64::NAN, |at| row[at])
+}

@@ -1,0 +1,523 @@
+//! Reads the units in order and writes what was found.
+//!
+//! One pass writes `summary.csv` and keeps, of each feasible row, its position and what is to be small. A few units
+//! at a time are read and written out as text in parallel, and then taken up in order, so that the result is the
+//! same on any number of threads. A second pass reads only the units that hold rows of the front.
+
+use std::collections::BTreeMap;
+
+use offing_core::{Deployment, Summary};
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::cells::{Cells, end, push_number, push_text, rows};
+use crate::folder::{MANIFEST, json};
+use crate::found::{Axes, Dropped, Effect, Found, Kept, Missed, Near, Number, Numbers, Reason, Ties};
+use crate::plan::{Looked, hex};
+use crate::unit::{Unit, Verdict};
+use crate::{AxisEffect, ExploreError, Folder, Minima, Plan, Sensitivity, cover, front, smallest_fix};
+
+/// What was found, and the files that say it.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The same as in `shortlist.json`.
+    pub found: Found,
+    /// Name and SHA-256 of each file.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// Units that are in memory at once, at most: they have about a kilobyte per row.
+const MOST_AT_ONCE: usize = 8;
+/// Rows that may turn out to be the nearest to feasible.
+const CANDIDATES: usize = 32;
+/// Of which so many are told.
+const MOST_NEAR: usize = 10;
+/// Ties that are named.
+const MOST_TIES: usize = 20;
+/// Deployments of a sample's surroundings that are tried for one smallest fix.
+const MOST_TRIED: u32 = 500;
+/// What is small by default.
+const DEFAULT: [&str; 2] = ["latency_p95_ms", "cost_usd_per_hour"];
+
+/// The units that are not in the folder, torn ones among them.
+///
+/// # Errors
+/// If the disk fails.
+pub fn missing(plan: &Plan<'_>, folder: &Folder) -> Result<Vec<u64>, ExploreError> {
+    let there = (0..plan.units()).into_par_iter().map(|unit| Ok(folder.read_unit(plan, unit)?.is_none()));
+    let there = there.collect::<Result<Vec<bool>, ExploreError>>()?;
+    Ok((0..plan.units()).zip(there).filter(|(_, is_missing)| *is_missing).map(|(unit, _)| unit).collect())
+}
+
+/// Reads all units and writes the results but for the manifest, with at most `size` deployments on the shortlist.
+///
+/// # Errors
+/// If a unit is missing, or the disk fails.
+pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished, ExploreError> {
+    let chosen = Chosen::new(plan);
+    let cells = Cells::new(plan);
+    let mut gathered = Gathered::new(plan, &chosen);
+    let mut summary = folder.create("summary.csv")?;
+    summary.write(&cells.header())?;
+    #[cfg(feature = "parquet")]
+    let mut table = crate::parquet::Table::create(plan, folder)?;
+
+    let at_once = rayon::current_num_threads().clamp(1, MOST_AT_ONCE) as u64;
+    let read = |from: u64| -> Result<Vec<Part>, ExploreError> {
+        let units = (from..plan.units().min(from + at_once)).into_par_iter();
+        units.map(|unit| Part::read(plan, folder, &cells, unit)).collect()
+    };
+    let mut parts = read(0)?;
+    let mut next = at_once;
+    while !parts.is_empty() {
+        let take_up = || -> Result<(), ExploreError> {
+            for part in parts.drain(..) {
+                summary.write(&part.csv)?;
+                #[cfg(feature = "parquet")]
+                table.write(&part.unit, &part.digits)?;
+                gathered.add(plan, &chosen, &part);
+            }
+            Ok(())
+        };
+        // While one batch is written, the next is read.
+        let (following, written) = rayon::join(|| read(next), take_up);
+        written?;
+        parts = following?;
+        next += at_once;
+    }
+    let mut outputs = BTreeMap::from([summary.finish()?]);
+    #[cfg(feature = "parquet")]
+    outputs.extend([table.finish()?]);
+
+    let Gathered { numbers, ranked, points, feasible, reasons, mut near, sensitivity } = gathered;
+    let on_front = front(&points, chosen.minimise.len());
+    outputs.extend([write_front(plan, folder, &cells, &on_front, &ranked)?]);
+    let mut write = |name: &str, bytes: &[u8]| -> Result<(), ExploreError> {
+        folder.write(name, bytes)?;
+        outputs.insert(name.into(), folder.hash(name)?);
+        Ok(())
+    };
+    if let Some(sensitivity) = sensitivity {
+        let effects = sensitivity.finish();
+        write("sensitivity.json", &json(&told_effects(plan, &chosen, &effects)))?;
+        write("sensitivity.csv", &effects_csv(plan, &chosen, &effects))?;
+    }
+
+    let picks = cover(&points, chosen.minimise.len(), &on_front, size);
+    let kept = picks.par_iter().map(|pick| {
+        let names: Vec<String> = chosen.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect();
+        let (digits, deployment) = deployment(plan, ranked[pick.row]);
+        let number = |row: &usize| Number(number(plan, ranked[*row]));
+        Kept {
+            number: Number(plan.points.number(&digits)),
+            id: deployment.id(),
+            axes: axes(plan, &digits),
+            why: pick.why.with(&names).to_string(),
+            ties: Ties {
+                count: pick.ties.len() as u64,
+                numbers: pick.ties.iter().take(MOST_TIES).map(number).collect(),
+            },
+            predicted: predict(plan, &deployment),
+            deployment,
+        }
+    });
+    near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let found = Found {
+        scenario: plan.scenario.name.clone(),
+        seed: plan.scenario.seed,
+        models: plan.identity.models.clone(),
+        version: plan.identity.version.clone(),
+        require: plan.scenario.goal.require.iter().map(|condition| condition.text().into()).collect(),
+        minimise: chosen.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect(),
+        notes: notes(plan, &numbers, ranked.len() as u64),
+        front: on_front.len() as u64,
+        shortlist: kept.collect(),
+        dropped: Dropped {
+            by_reason: told_reasons(reasons),
+            nearly_feasible: nearly_feasible(plan, &near, &feasible),
+        },
+        numbers,
+    };
+    write("shortlist.json", &json(&found))?;
+    Ok(Finished { found, outputs })
+}
+
+/// Writes `manifest.json`, which says that the run is complete, and removes the units unless they are to be kept.
+/// `made` says how and when it was made; nothing else in the folder does.
+///
+/// # Errors
+/// If the disk fails.
+pub fn complete(
+    plan: &Plan<'_>,
+    folder: &Folder,
+    outputs: &BTreeMap<String, String>,
+    made: &serde_json::Map<String, serde_json::Value>,
+    keep_units: bool,
+) -> Result<(), ExploreError> {
+    let mut outputs = outputs.clone();
+    outputs.insert("scenario.toml".into(), folder.hash("scenario.toml")?);
+    let manifest = json!({
+        "identity": plan.identity,
+        "fingerprint": hex(&plan.fingerprint),
+        "made": made,
+        "positions": plan.points.len(),
+        "units": plan.units(),
+        "outputs": outputs,
+    });
+    folder.write(MANIFEST, &json(&manifest))?;
+    if keep_units { Ok(()) } else { folder.remove_units() }
+}
+
+/// Metrics by their place in a row.
+struct Chosen {
+    minimise: Vec<usize>,
+    /// Those of the goal, whose sensitivity is told.
+    of_goal: Vec<usize>,
+}
+
+impl Chosen {
+    fn new(plan: &Plan<'_>) -> Self {
+        let wanted = &plan.scenario.goal.minimise;
+        let place = |name: &str| plan.metrics.position(name).expect("the goal was checked");
+        let minimise: Vec<usize> = match wanted.is_empty() {
+            true => DEFAULT.map(place).into(),
+            false => wanted.iter().map(|name| place(name)).collect(),
+        };
+        let mut of_goal = plan.judge.uses();
+        of_goal.extend(&minimise);
+        of_goal.sort_unstable();
+        of_goal.dedup();
+        Chosen { minimise, of_goal }
+    }
+}
+
+/// What a unit adds.
+struct Part {
+    first: u64,
+    unit: Unit,
+    csv: Vec<u8>,
+    /// Digits of each row, flat.
+    digits: Vec<u64>,
+}
+
+impl Part {
+    fn read(plan: &Plan<'_>, folder: &Folder, cells: &Cells<'_>, number: u64) -> Result<Part, ExploreError> {
+        let Some(unit) = folder.read_unit(plan, number)? else {
+            return Err(incomplete(plan, folder, number));
+        };
+        let first = plan.positions(number).start;
+        let mut csv = Vec::with_capacity(unit.offsets.len() * 256);
+        let (mut digits, mut here) = (Vec::new(), Vec::new());
+        for (row, predicted) in rows(&unit) {
+            plan.points.digits(first + u64::from(unit.offsets[row]), &mut here);
+            cells.push(&mut csv, &here, &unit, row, predicted);
+            digits.extend_from_slice(&here);
+        }
+        Ok(Part { first, unit, csv, digits })
+    }
+}
+
+fn incomplete(plan: &Plan<'_>, folder: &Folder, unit: u64) -> ExploreError {
+    ExploreError::Incomplete {
+        folder: folder.path().to_owned(),
+        missing: vec![unit],
+        units: plan.units(),
+        shards: folder.shards(),
+    }
+}
+
+/// What the choice is made from.
+struct Gathered {
+    numbers: Numbers,
+    /// Positions of the feasible rows whose metrics to be small are known, and those metrics.
+    ranked: Vec<u64>,
+    points: Vec<f64>,
+    /// One bit per position.
+    feasible: Vec<u64>,
+    reasons: BTreeMap<(Verdict, String), (u64, f64, f64)>,
+    /// Distance, at least, and position of rows that may be the nearest.
+    near: Vec<(f64, u64)>,
+    sensitivity: Option<Sensitivity>,
+}
+
+impl Gathered {
+    fn new(plan: &Plan<'_>, chosen: &Chosen) -> Self {
+        let lengths: Vec<u64> = plan.scenario.space.axes().iter().map(|axis| axis.len()).collect();
+        Gathered {
+            numbers: Numbers {
+                space: plan.scenario.space.len().to_string(),
+                looked_at: plan.points.len(),
+                repeated: plan.points.repeats(),
+                ..Numbers::default()
+            },
+            ranked: Vec::new(),
+            points: Vec::new(),
+            feasible: vec![0; plan.points.len().div_ceil(64) as usize],
+            reasons: BTreeMap::new(),
+            near: Vec::new(),
+            sensitivity: (!lengths.is_empty()).then(|| Sensitivity::new(&lengths, chosen.of_goal.len())),
+        }
+    }
+
+    fn add(&mut self, plan: &Plan<'_>, chosen: &Chosen, part: &Part) {
+        let Part { first, unit, digits, .. } = part;
+        let axes = plan.scenario.space.axes().len();
+        let mut of_goal = vec![0.0; chosen.of_goal.len()];
+        // Per text of the unit: how often, and between which numbers.
+        let mut reasons: Vec<Option<(Verdict, u64, f64, f64)>> = vec![None; unit.texts.len()];
+        for (row, predicted) in rows(unit) {
+            let position = first + u64::from(unit.offsets[row]);
+            let verdict = unit.verdicts[row];
+            let numbers = &mut self.numbers;
+            *match verdict {
+                Verdict::Feasible => &mut numbers.feasible,
+                Verdict::Infeasible => &mut numbers.infeasible,
+                Verdict::Screened => &mut numbers.screened,
+                Verdict::Excluded => &mut numbers.excluded,
+            } += 1;
+            if verdict == Verdict::Feasible {
+                self.feasible[(position / 64) as usize] |= 1 << (position % 64);
+            } else {
+                let (value, distance) = (unit.values[row], unit.distances[row]);
+                let reason =
+                    reasons[unit.reasons[row] as usize].get_or_insert((verdict, 0, f64::NAN, f64::NAN));
+                *reason = (verdict, reason.1 + 1, reason.2.min(value), reason.3.max(value));
+                if distance.is_finite() {
+                    self.may_be_near(distance, position);
+                }
+            }
+            let Some(at) = predicted else { continue };
+            if let Some(sensitivity) = &mut self.sensitivity {
+                for (value, &metric) in of_goal.iter_mut().zip(&chosen.of_goal) {
+                    *value = unit.metrics[metric][at];
+                }
+                sensitivity.add(&digits[row * axes..(row + 1) * axes], &of_goal);
+            }
+            let is_known = |&metric: &usize| !unit.metrics[metric][at].is_nan();
+            if verdict == Verdict::Feasible && chosen.minimise.iter().all(is_known) {
+                self.ranked.push(position);
+                self.points.extend(chosen.minimise.iter().map(|&metric| unit.metrics[metric][at]));
+            }
+        }
+        for (text, reason) in unit.texts.iter().zip(reasons) {
+            let Some((verdict, count, from, to)) = reason else { continue };
+            let all = self.reasons.entry((verdict, text.clone())).or_insert((0, f64::NAN, f64::NAN));
+            *all = (all.0 + count, all.1.min(from), all.2.max(to));
+        }
+    }
+
+    /// Keeps the nearest, those of the lower position among equals.
+    fn may_be_near(&mut self, distance: f64, position: u64) {
+        let is_full = self.near.len() == CANDIDATES;
+        if is_full && self.near[CANDIDATES - 1].0 <= distance {
+            return;
+        }
+        let at = self.near.partition_point(|(other, _)| *other <= distance);
+        self.near.insert(at, (distance, position));
+        self.near.truncate(CANDIDATES);
+    }
+}
+
+fn number(plan: &Plan<'_>, position: u64) -> u128 {
+    let mut digits = Vec::new();
+    plan.points.digits(position, &mut digits);
+    plan.points.number(&digits)
+}
+
+/// A deployment that was predicted or screened.
+fn deployment(plan: &Plan<'_>, position: u64) -> (Vec<u64>, Deployment) {
+    let mut digits = Vec::new();
+    plan.points.digits(position, &mut digits);
+    let deployment = plan.scenario.space.at(&digits).expect("only what is not excluded is asked for");
+    (digits, deployment)
+}
+
+fn predict(plan: &Plan<'_>, deployment: &Deployment) -> Summary {
+    let run = offing_sim::simulate(deployment, plan.models, plan.scenario.seed);
+    Summary::new(&plan.scenario.name, &run, deployment.app.deadline.is_some())
+}
+
+fn axes(plan: &Plan<'_>, digits: &[u64]) -> Axes {
+    let axes = plan.scenario.space.axes().iter().zip(digits);
+    axes.flat_map(|(axis, &digit)| axis.keys().map(String::from).zip(axis.labels(digit))).collect()
+}
+
+/// The rows of the front, in order of their positions.
+fn write_front(
+    plan: &Plan<'_>,
+    folder: &Folder,
+    cells: &Cells<'_>,
+    on_front: &[usize],
+    ranked: &[u64],
+) -> Result<(String, String), ExploreError> {
+    let mut out = folder.create("front.csv")?;
+    out.write(&cells.header())?;
+    let mut positions: Vec<u64> = on_front.iter().map(|&row| ranked[row]).collect();
+    positions.sort_unstable();
+    let length = plan.positions(0).end;
+    let lines = |positions: &[u64]| -> Result<Vec<u8>, ExploreError> {
+        let number = positions[0] / length;
+        let unit = folder.read_unit(plan, number)?.ok_or_else(|| incomplete(plan, folder, number))?;
+        let first = plan.positions(number).start;
+        let (mut csv, mut digits) = (Vec::new(), Vec::new());
+        for (row, predicted) in rows(&unit) {
+            let position = first + u64::from(unit.offsets[row]);
+            if positions.binary_search(&position).is_ok() {
+                plan.points.digits(position, &mut digits);
+                cells.push(&mut csv, &digits, &unit, row, predicted);
+            }
+        }
+        Ok(csv)
+    };
+    let of_units: Vec<&[u64]> = positions.chunk_by(|a, b| a / length == b / length).collect();
+    for some in of_units.chunks(MOST_AT_ONCE) {
+        for csv in some.par_iter().map(|positions| lines(positions)).collect::<Result<Vec<_>, _>>()? {
+            out.write(&csv)?;
+        }
+    }
+    out.finish()
+}
+
+fn told_reasons(reasons: BTreeMap<(Verdict, String), (u64, f64, f64)>) -> Vec<Reason> {
+    let known = |value: f64| (!value.is_nan()).then_some(value);
+    let told = reasons.into_iter().map(|((verdict, reason), (count, from, to))| Reason {
+        verdict: verdict.name().into(),
+        reason,
+        count,
+        from: known(from),
+        to: known(to),
+    });
+    let mut told: Vec<Reason> = told.collect();
+    // Equal counts stay in the order of verdicts and texts.
+    told.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+    told
+}
+
+/// The nearest of the candidates, simulated; the distance of a screened one was only a lower bound.
+fn nearly_feasible(plan: &Plan<'_>, candidates: &[(f64, u64)], feasible: &[u64]) -> Vec<Near> {
+    let simulated = candidates.par_iter().map(|&(_, position)| {
+        let (digits, deployment) = deployment(plan, position);
+        let predicted = predict(plan, &deployment);
+        let mut row = Vec::new();
+        plan.metrics.row(&predicted, &mut row);
+        (plan.judge.distance(&row), position, digits, deployment, predicted, row)
+    });
+    let mut simulated: Vec<_> = simulated.collect();
+    simulated.retain(|(distance, ..)| distance.is_finite());
+    simulated.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    simulated.truncate(MOST_NEAR);
+    let told = simulated.into_par_iter().map(|(distance, _, digits, deployment, predicted, row)| Near {
+        number: Number(plan.points.number(&digits)),
+        id: deployment.id(),
+        axes: axes(plan, &digits),
+        distance,
+        misses: plan
+            .judge
+            .misses(&row)
+            .into_iter()
+            .map(|miss| Missed {
+                text: miss.to_string(),
+                requirement: miss.requirement,
+                metric: miss.metric,
+                value: miss.value,
+                bound: miss.bound,
+                by: miss.by,
+            })
+            .collect(),
+        bottleneck: predicted.bottleneck.clone(),
+        smallest_fix: fix(plan, &digits, feasible),
+        predicted,
+    });
+    told.collect()
+}
+
+/// The smallest change that makes it feasible. In a whole space the sweep has the answer; around a point of a sample
+/// it is asked for again, of a limited number of neighbours.
+fn fix(plan: &Plan<'_>, digits: &[u64], feasible: &[u64]) -> Option<String> {
+    let tried = std::cell::Cell::new(0);
+    let minima = std::cell::RefCell::new(Minima::default());
+    let is_feasible = |digits: &[u64]| {
+        if plan.points.is_all() {
+            let position = plan.points.number(digits) as u64;
+            return feasible[(position / 64) as usize] >> (position % 64) & 1 == 1;
+        }
+        if tried.get() == MOST_TRIED {
+            return false;
+        }
+        match plan.look(digits, &mut minima.borrow_mut()) {
+            Looked::Deployment(deployment) => {
+                tried.set(tried.get() + 1);
+                let mut row = Vec::new();
+                plan.metrics.row(&predict(plan, &deployment), &mut row);
+                plan.judge.meets(&row)
+            }
+            _ => false,
+        }
+    };
+    let fix = smallest_fix(&plan.scenario.space, digits, &is_feasible)?;
+    Some(fix.describe(&plan.scenario.space))
+}
+
+fn notes(plan: &Plan<'_>, numbers: &Numbers, ranked: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    let goal = &plan.scenario.goal;
+    if goal.minimise.is_empty() {
+        notes.push(format!(
+            "the goal does not say what is to be small, so {} were taken: write `minimise` in `[goal]`",
+            DEFAULT.map(|name| format!("`{name}`")).join(" and ")
+        ));
+    }
+    if goal.require.is_empty() {
+        notes.push("nothing is required, so every deployment that can be simulated is feasible".into());
+    }
+    if numbers.repeated > 0 {
+        notes.push(format!("{} points of the sample repeat an earlier one and count once", numbers.repeated));
+    }
+    if plan.scenario.space.sample().is_some() && plan.points.is_all() {
+        notes.push("the sample has at least as many points as the space has numbers: all were taken".into());
+    }
+    if ranked < numbers.feasible {
+        notes.push(format!(
+            "{} feasible deployments have no value for something that is to be small, and are not ranked",
+            numbers.feasible - ranked
+        ));
+    }
+    notes
+}
+
+fn told_effects(plan: &Plan<'_>, chosen: &Chosen, effects: &[AxisEffect]) -> serde_json::Value {
+    let known = |value: f64| (!value.is_nan()).then_some(value);
+    let told = effects.iter().flat_map(|effect| {
+        let axis = &plan.scenario.space.axes()[effect.axis];
+        effect.metrics.iter().zip(&chosen.of_goal).map(move |(metric, &at)| Effect {
+            axis: axis.keys().map(String::from).collect(),
+            metric: plan.metrics.names()[at].clone(),
+            first_order: known(metric.first_order),
+            is_exact: metric.is_exact,
+            lowest_mean: known(metric.lowest),
+            highest_mean: known(metric.highest),
+            bin: effect.bin,
+        })
+    });
+    json!(told.collect::<Vec<Effect>>())
+}
+
+/// The mean of each metric of the goal at each value of each axis.
+fn effects_csv(plan: &Plan<'_>, chosen: &Chosen, effects: &[AxisEffect]) -> Vec<u8> {
+    let mut csv = b"axis,value,metric,mean,rows\n".to_vec();
+    for effect in effects {
+        let axis = &plan.scenario.space.axes()[effect.axis];
+        let keys = axis.keys().collect::<Vec<_>>().join(" ");
+        for (metric, &at) in effect.metrics.iter().zip(&chosen.of_goal) {
+            for level in &metric.main {
+                push_text(&mut csv, &keys);
+                push_text(&mut csv, &axis.labels(level.digit).join(" "));
+                push_text(&mut csv, &plan.metrics.names()[at]);
+                push_number(&mut csv, level.mean);
+                push_number(&mut csv, level.count as f64);
+                end(&mut csv);
+            }
+        }
+    }
+    csv
+}
