@@ -153,6 +153,14 @@ impl<'m> Sweep<'m> {
         may_apply(deployment) && downlink(deployment, self.models).is_some()
     }
 
+    /// Simulates one deployment by itself.
+    ///
+    /// # Panics
+    /// If [`crate::refusal`] has a reason against it.
+    pub fn simulate(&mut self, deployment: &Deployment) -> offing_core::Run {
+        crate::simulate(deployment, self.models, self.seed)
+    }
+
     /// Estimates deployments, in their order; each as if it were alone.
     ///
     /// # Panics

@@ -35,6 +35,7 @@ pub use estimate::Estimate;
 pub use lanes::Sweep;
 use network::Network;
 pub use network::refusal;
+pub use report::is_stable;
 
 /// For benches only.
 #[doc(hidden)]

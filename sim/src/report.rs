@@ -63,7 +63,7 @@ pub(crate) fn allowed_ns(tier: &Tier, window: Span) -> f64 {
 
 /// Whether every queue without a limit stays finite. A full queue loses requests and a closed loop waits, so
 /// neither grows.
-pub(crate) fn is_stable(d: &Deployment, loads: &Loads) -> bool {
+pub fn is_stable(d: &Deployment, loads: &Loads) -> bool {
     let is_bounded = d.placement.queue.is_some();
     let links = loads.endpoint < 1.0 && loads.uplink < 1.0 && (loads.downlink < 1.0 || is_bounded);
     d.app.outstanding.is_some() || links && (loads.target < 1.0 || is_bounded)
