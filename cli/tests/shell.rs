@@ -13,7 +13,9 @@ use support::{command, golden, offing, scratch};
 #[test]
 fn help_is_short_and_has_an_example() {
     golden("help", &["--help"]);
-    for command in ["check", "simulate", "import", "export", "schema", "completions", "man"] {
+    for command in
+        ["check", "simulate", "explore", "merge", "import", "export", "schema", "completions", "man"]
+    {
         let help = offing(&[command, "--help"]).expect_code(0).stdout;
         assert!(help.contains(&format!("Example: offing {command} ")), "{help}");
         assert!(help.lines().count() < 60, "{help}");

@@ -41,8 +41,10 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
         "downlink_p50_ms <= ",
         "100 <= ",
     ];
-    let mut require: Vec<String> =
-        metrics.iter().flat_map(|metric| limits.iter().map(move |limit| format!("{metric}{limit}"))).collect();
+    let mut require: Vec<String> = metrics
+        .iter()
+        .flat_map(|metric| limits.iter().map(move |limit| format!("{metric}{limit}")))
+        .collect();
     require.retain(|text| !text.starts_with("100"));
     let others = [
         "load < 0.5",
