@@ -8,7 +8,7 @@ use offing_explore::Judge;
 use offing_explore::invert::{
     BreakEven, Direction, Division, Extreme, Range, Trial, Trials, break_even, extreme,
 };
-use offing_scenarios::{Issue, Scenario};
+use offing_scenarios::{Issue, Scenario, Severity};
 use serde::Serialize;
 use toml::Value;
 
@@ -40,16 +40,55 @@ fn load(
     options: &[(&str, &str)],
 ) -> Result<Scenario, Failure> {
     let named = |mut issue: Issue| {
-        let option = options.iter().find(|(key, _)| issue.key.starts_with(key));
-        if let (Some((_, option)), "--set") = (option, issue.file.as_str()) {
+        if let Some((_, option)) = options.iter().find(|(key, _)| issue.key.starts_with(key)) {
             issue.file = (*option).into();
         }
         issue
     };
-    source.load(set).map(|loaded| loaded.scenario).map_err(|failure| match failure {
-        Failure::Bad(found) => Failure::Bad(found.into_iter().map(named).collect()),
+    source.load(set).map(|loaded| loaded.scenario).map_err(|failure| each_issue(failure, named))
+}
+
+/// Changes what is said of keys that were set.
+fn each_issue(failure: Failure, change: impl Fn(Issue) -> Issue) -> Failure {
+    let change = |issue: Issue| if issue.file == "--set" { change(issue) } else { issue };
+    match failure {
+        Failure::Bad(found) => Failure::Bad(found.into_iter().map(change).collect()),
         other => other,
-    })
+    }
+}
+
+/// The same as the fault of another option.
+fn said_of(option: &str, key: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Bad(mut found) => {
+            found.iter_mut().filter(|issue| issue.key == key).for_each(|issue| issue.file = option.into());
+            Failure::Bad(found)
+        }
+        other => other,
+    }
+}
+
+/// Leaves out the warnings: they were said when the file was read first.
+fn without_warnings(failure: Failure) -> Failure {
+    match failure {
+        Failure::Bad(mut found) => {
+            found.retain(|issue| issue.severity == Severity::Error);
+            Failure::Bad(found)
+        }
+        other => other,
+    }
+}
+
+/// Refuses a key of a tier that the file does not have: to set it would declare the tier.
+fn tier_is_there(source: &Source<'_>, key: &str, scenario: &Scenario, option: &str) -> Result<(), Failure> {
+    let Some(tier) = key.strip_prefix("tier.").and_then(|rest| rest.split('.').next()) else { return Ok(()) };
+    if scenario.base.tiers.iter().any(|known| known.name == tier) {
+        return Ok(());
+    }
+    // As a target it is looked up, and the reader knows the nearest name.
+    let as_key = |issue: Issue| Issue { file: option.into(), key: key.into(), ..issue };
+    let looked_up = source.load(&[assignment("deploy.target", tier)]).map(drop);
+    looked_up.map_err(|failure| each_issue(without_warnings(failure), as_key))
 }
 
 fn assignment(key: &str, value: impl Into<String>) -> (String, String) {
@@ -74,7 +113,11 @@ fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
         let hint = "write `--such-that \"latency_p95_ms <= 150\"`, or `require` under `[goal]`";
         return Err(refused("there is nothing that must hold", hint));
     }
-    let with = |value: &str| load(source, &[&set[..], &[assignment(key, value)]].concat(), &options);
+    let with = |value: &str| {
+        let set = [&set[..], &[assignment(key, value)]].concat();
+        load(source, &set, &options).map_err(without_warnings)
+    };
+    tier_is_there(source, key, &scenario, "--for")?;
     let axis = Axis::new(args, key, &scenario, &with)?;
     let at = |value: f64| deployment(with(&axis.measure.write(value)));
     let mut metrics: Vec<String> = Vec::new();
@@ -111,11 +154,15 @@ fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
     let with = |target: &str, value: Option<&str>| {
         let mut set = vec![assignment("goal.minimise", list(&metrics)), assignment("deploy.target", target)];
         set.extend(value.map(|value| assignment(key, value)));
-        load(source, &set, &options)
+        load(source, &set, &options).map_err(|failure| match value {
+            Some(_) => without_warnings(failure),
+            None => failure,
+        })
     };
     let scenario = with(first, None)?;
     with(second, None)?;
     issues(&source.load(&[])?.warnings);
+    tier_is_there(source, key, &scenario, "--break-even")?;
     let axis = Axis::new(args, key, &scenario, &|value: &str| with(first, Some(value)))?;
     let at_first = |value: f64| deployment(with(first, Some(&axis.measure.write(value))));
     let at_second = |value: f64| deployment(with(second, Some(&axis.measure.write(value))));
@@ -219,13 +266,14 @@ impl Axis {
             Some(text) => match measure.read(text) {
                 Some(value) => Ok(Some(value)),
                 // The reader of the key says best what is wrong.
-                None => Err(with(text).err().unwrap_or_else(|| {
-                    let unit = current.as_ref().map_or(String::new(), |text| format!(" as in `{text}`"));
-                    refused(
-                        format!("{option}: `{text}` is not a value of `{key}`"),
-                        format!("write it{unit}"),
-                    )
-                })),
+                None => Err(with(text).err().map_or_else(
+                    || {
+                        let unit = current.as_ref().map_or(String::new(), |text| format!(" as in `{text}`"));
+                        let message = format!("{option}: `{text}` is not a value of `{key}`");
+                        refused(message, format!("write it{unit}"))
+                    },
+                    |failure| said_of(option, key, failure),
+                )),
             },
         };
         let (from, to, step) =
@@ -261,8 +309,8 @@ impl Axis {
             )
         })?;
         // A range may end where nothing can be built, but not where nothing can be read.
-        for end in range.ends() {
-            with(&measure.write(end))?;
+        for (option, end) in ["--from", "--to"].into_iter().zip(range.ends()) {
+            with(&measure.write(end)).map_err(|failure| said_of(option, key, failure))?;
         }
         Ok(Axis { measure, range })
     }
@@ -500,7 +548,11 @@ impl Told<'_> {
             Direction::Smallest => [Round::Up, Round::Down],
         };
         match (&answer.found, answer.division) {
-            (None, _) => page.fact("answer", "none: no value that was tried meets it"),
+            (None, _) => {
+                page.fact("answer", "none: no value that was tried meets it");
+                let reason = answer.grid.iter().find_map(|(trial, _)| trial.refused.as_deref());
+                page.fact("why", reason.unwrap_or_default());
+            }
             (Some(found), Division::Boundary) => {
                 let interval = self.interval(answer.interval);
                 page.fact("answer", &format!("{}{interval}", self.axis.text(found.value, safe)));
@@ -526,8 +578,7 @@ impl Told<'_> {
         let mut rows = vec![vec![self.key.to_string(), "holds".into()]];
         rows[0].extend(self.metrics.iter().cloned());
         for (trial, meets) in &answer.grid {
-            let mut row =
-                vec![self.axis.text(trial.value, Round::Nearest), if *meets { "yes" } else { "no" }.into()];
+            let mut row = vec![self.axis.text(trial.value, Round::Nearest), holds(trial, *meets)];
             row.extend(self.cells(trial));
             rows.push(row);
         }
@@ -568,9 +619,18 @@ impl Told<'_> {
         page.blank();
         let mut rows = vec![vec![self.key.to_string()]];
         rows[0].extend(between.iter().map(|target| format!("{metric} {target}")));
+        let is_overload = |trial: &Trial| trial.refused.is_none() && !trial.is_stable;
         for (a, b) in &answer.grid {
             let mut row = vec![self.axis.text(a.value, Round::Nearest)];
             row.extend([a, b].into_iter().flat_map(|trial| self.cells(trial)));
+            let overloaded: Vec<&str> = [a, b]
+                .into_iter()
+                .zip(between)
+                .filter_map(|(trial, target)| is_overload(trial).then_some(target.as_str()))
+                .collect();
+            if !overloaded.is_empty() {
+                row.push(format!("overload: {}", overloaded.join(", ")));
+            }
             rows.push(row);
         }
         page.columns(&rows);
@@ -591,7 +651,7 @@ impl Told<'_> {
     fn effort(&self, page: &mut Page, simulations: u64) {
         let last = self.seed.wrapping_add(u64::from(self.args.runs) - 1);
         page.paragraph(&format!(
-            "range {}; {}, each value with seeds {} to {last}",
+            "range {}; {}, each value with seeds {} to {last}; ± is half the 95 % interval",
             self.axis.ends(),
             count(simulations, "simulation"),
             self.seed
@@ -603,7 +663,7 @@ impl Told<'_> {
         let text = |end: Option<f64>, round| {
             end.map_or_else(|| "beyond the range".into(), |value| self.axis.text(value, round))
         };
-        format!(", 95 % interval {} to {}", text(low, Round::Nearest), text(high, Round::Nearest))
+        format!(", 95 % interval {} to {}", text(low, Round::Down), text(high, Round::Up))
     }
 
     /// Each metric with its interval.
@@ -625,6 +685,15 @@ impl Told<'_> {
             }
         };
         self.metrics.iter().enumerate().map(cell).collect()
+    }
+}
+
+fn holds(trial: &Trial, meets: bool) -> String {
+    let answer = if meets { "yes" } else { "no" };
+    match &trial.refused {
+        Some(_) => format!("{answer}, cannot run"),
+        None if !trial.is_stable => format!("{answer}, overload"),
+        None => answer.into(),
     }
 }
 

@@ -426,10 +426,17 @@ pub fn extreme(trials: &Trials<'_>, judge: &Judge, direction: Option<Direction>)
         let sure = trials.until(&|place| verdict(place) == Some(true) && meets(place), found, inner);
         let over = trials.until(&|place| verdict(place) == Some(false) && !meets(place), next, outer);
         let sure = sure.map(|(place, _)| range.value(place));
-        let last_in_doubt = over.map(|(_, before)| range.value(before.unwrap_or(found)));
+        // Of whole steps the answer is the last one in doubt; of all numbers it may be anything up to the miss.
+        let doubt = over.map(|(over, before)| {
+            range.value(match before {
+                _ if !range.has_steps() => over,
+                Some(before) => before,
+                None => found,
+            })
+        });
         match direction {
-            Direction::Largest => [sure, last_in_doubt],
-            Direction::Smallest => [last_in_doubt, sure],
+            Direction::Largest => [sure, doubt],
+            Direction::Smallest => [doubt, sure],
         }
     });
     let verdicts: Vec<bool> = trials.places(0, range.last()).into_iter().map(meets).collect();

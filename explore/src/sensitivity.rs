@@ -124,9 +124,10 @@ impl Sensitivity {
     pub fn add(&mut self, digits: &[u64], values: &[f64]) {
         assert_eq!(digits.len(), self.axes.len(), "one digit per axis");
         assert_eq!(values.len(), self.metrics, "one value per metric");
-        let number = digits.iter().zip(&self.lengths).fold(Some(0_u128), |number, (&digit, &length)| {
-            assert!(digit < length, "digit {digit} of an axis with {length} values");
-            number?.checked_mul(u128::from(length))?.checked_add(u128::from(digit))
+        let mut places = digits.iter().zip(&self.lengths);
+        assert!(places.clone().all(|(digit, length)| digit < length), "each digit is a value of its axis");
+        let number = places.try_fold(0_u128, |number, (&digit, &length)| {
+            number.checked_mul(u128::from(length))?.checked_add(u128::from(digit))
         });
         self.is_ordered &= number.is_some() && self.last < number;
         self.last = number;
