@@ -176,8 +176,8 @@ pub struct Spread<'c, T> {
 impl<T: Copy + Into<u64>> Spread<'_, T> {
     /// Number of the bucket of a span of whole ns below 2^52: the same bucket as [`Histogram::record`]'s.
     #[inline(always)]
-    pub fn bucket(span: f64) -> u32 {
-        ((span + 1.0).to_bits() >> (52 - SUB_BITS)).wrapping_sub(FIRST) as u32
+    pub fn bucket(span: f64) -> u64 {
+        ((span + 1.0).to_bits() >> (52 - SUB_BITS)).wrapping_sub(FIRST)
     }
 
     /// [`Histogram::quantile`] of several ascending probabilities at once.

@@ -2,15 +2,25 @@
 
 use std::ops::Range;
 
-use offing_core::{Deployment, Engine, Parts, Summary};
-use offing_models::ModelSet;
+use offing_core::{Deployment, Engine, Parts, Quantiles, Summary};
 use offing_scenarios::Scenario;
+use offing_sim::{Estimate, Sweep};
 
 /// The metrics of a row, in order, and what they are of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metrics {
     names: Vec<String>,
     tiers: Vec<String>,
+    /// Whether the metrics of [`DETAILS`] are among them.
+    has_details: bool,
+}
+
+/// Ends of the names of metrics that a sweep leaves out unless the goal names one: nothing else needs the
+/// distribution of every part, and the lanes of [`Sweep`] are faster without.
+const DETAILS: [&str; 3] = ["_p50_ms", "_p95_ms", "_p99_ms"];
+
+fn is_detail(name: &str) -> bool {
+    name == "latency_sd_ms" || !name.starts_with("latency_") && DETAILS.iter().any(|end| name.ends_with(end))
 }
 
 impl Metrics {
@@ -26,7 +36,12 @@ impl Metrics {
                 }
             }
         }
-        Metrics { names: offing_scenarios::metrics(tiers.iter().map(String::as_str)), tiers }
+        let goal = &scenario.goal;
+        let asked = goal.require.iter().flat_map(|condition| condition.names()).chain(&goal.minimise);
+        let has_details = asked.into_iter().any(|name| is_detail(name));
+        let mut names = offing_scenarios::metrics(tiers.iter().map(String::as_str));
+        names.retain(|name| has_details || !is_detail(name));
+        Metrics { names, tiers, has_details }
     }
 
     /// Names in the order of a row.
@@ -49,25 +64,12 @@ impl Metrics {
         let s = summary;
         let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
         let start = row.len();
-        match &s.latency_ms {
-            Some(q) => row.extend([
-                q.mean,
-                q.sd,
-                q.min,
-                q.p50,
-                q.p90,
-                q.p95,
-                q.p99,
-                q.p999,
-                q.max,
-                known(q.trimmed_mean),
-            ]),
-            None => row.extend([f64::NAN; 10]),
-        }
+        self.latency(s.latency_ms.as_ref(), row);
         for name in Parts::NAMES {
             match s.parts_ms.get(name) {
-                Some(part) => row.extend([part.mean, part.p50, part.p95, part.p99]),
-                None => row.extend([f64::NAN; 4]),
+                Some(part) if self.has_details => row.extend([part.mean, part.p50, part.p95, part.p99]),
+                Some(part) => row.push(part.mean),
+                None => row.extend([f64::NAN; 4].iter().take(if self.has_details { 4 } else { 1 })),
             }
         }
         // A tier that takes no part has no utilization.
@@ -80,6 +82,45 @@ impl Metrics {
             s.cost_usd_per_hour,
             s.dropped_share,
             known(s.deadline_miss_share),
+        ]);
+        debug_assert_eq!(row.len() - start, self.width(), "a row has every metric");
+    }
+
+    fn latency(&self, quantiles: Option<&Quantiles>, row: &mut Vec<f64>) {
+        let Some(q) = quantiles else {
+            return row.extend([f64::NAN; 10].iter().take(if self.has_details { 10 } else { 9 }));
+        };
+        row.push(q.mean);
+        if self.has_details {
+            row.push(q.sd);
+        }
+        row.extend([q.min, q.p50, q.p90, q.p95, q.p99, q.p999, q.max, q.trimmed_mean.unwrap_or(f64::NAN)]);
+    }
+
+    /// The same row from an estimate, where no details are asked for.
+    fn estimated(&self, deployment: &Deployment, e: &Estimate, row: &mut Vec<f64>) {
+        let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        let start = row.len();
+        self.latency(e.latency_ms.as_ref(), row);
+        row.extend(e.parts_mean_ms);
+        let (source, target) = (&deployment.endpoints().name, &deployment.targets().name);
+        row.extend(self.tiers.iter().map(|tier| {
+            if tier == source {
+                e.utilization[0]
+            } else if tier == target {
+                e.utilization[1]
+            } else {
+                f64::NAN
+            }
+        }));
+        row.extend([
+            e.load,
+            f64::from(u8::from(e.stable)),
+            e.throughput_rps,
+            known(e.energy_j_per_request),
+            e.cost_usd_per_hour,
+            e.dropped_share,
+            known(e.deadline_miss_share),
         ]);
         debug_assert_eq!(row.len() - start, self.width(), "a row has every metric");
     }
@@ -108,15 +149,23 @@ impl Rows {
 ///
 /// # Panics
 /// If [`offing_sim::refusal`] has a reason against one of them.
-pub fn evaluate(deployments: &[Deployment], metrics: &Metrics, models: &ModelSet, seed: u64) -> Rows {
+pub fn evaluate(deployments: &[Deployment], metrics: &Metrics, sweep: &mut Sweep<'_>) -> Rows {
     let mut rows = Rows::default();
     rows.values.reserve(deployments.len() * metrics.width());
-    for deployment in deployments {
-        let run = offing_sim::simulate(deployment, models, seed);
-        let summary = Summary::new("", &run, deployment.app.deadline.is_some());
-        metrics.row(&summary, &mut rows.values);
-        rows.requests.push(summary.requests.offered);
-        rows.engines.push(summary.engine);
+    if metrics.has_details {
+        for deployment in deployments {
+            let run = sweep.simulate(deployment);
+            let summary = Summary::new("", &run, deployment.app.deadline.is_some());
+            metrics.row(&summary, &mut rows.values);
+            rows.requests.push(summary.requests.offered);
+            rows.engines.push(summary.engine);
+        }
+        return rows;
+    }
+    for (deployment, estimate) in deployments.iter().zip(sweep.estimate(deployments)) {
+        metrics.estimated(deployment, &estimate, &mut rows.values);
+        rows.requests.push(estimate.requests.offered);
+        rows.engines.push(estimate.engine);
     }
     rows
 }

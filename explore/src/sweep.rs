@@ -62,7 +62,7 @@ pub fn on_threads<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Se
 }
 
 /// Deployments that are predicted at once.
-const BATCH: usize = 4_096;
+const BATCH: usize = 16_384;
 
 /// Computes the units of a shard that are not in the folder yet, on the threads of the current pool. `done` hears
 /// how many positions are done now, from any thread; those of units that were there come first.
@@ -87,18 +87,35 @@ pub fn sweep(
         units.par_iter().map(|&unit| Ok(folder.read_unit(plan, unit)?.is_some())).collect();
     let (there, missing): (Vec<_>, Vec<_>) = units.iter().zip(found?).partition(|(_, found)| *found);
     done(there.iter().map(|(unit, _)| length(**unit)).sum());
-    missing.par_iter().with_max_len(1).try_for_each_init(Minima::default, |minima, (unit, _)| {
-        folder.write_unit(plan, **unit, &compute(plan, **unit, minima))?;
-        done(length(**unit));
-        Ok(())
-    })?;
+    missing.par_iter().with_max_len(1).try_for_each_init(
+        || Worker::new(plan),
+        |worker, (unit, _)| {
+            folder.write_unit(plan, **unit, &compute(plan, **unit, worker))?;
+            done(length(**unit));
+            Ok(())
+        },
+    )?;
     Ok(Swept { computed: missing.len() as u64, found: there.len() as u64 })
 }
 
+/// What a thread keeps from unit to unit.
+struct Worker<'p> {
+    minima: Minima,
+    sweep: offing_sim::Sweep<'p>,
+}
+
+impl<'p> Worker<'p> {
+    fn new(plan: &Plan<'p>) -> Self {
+        let sweep = offing_sim::Sweep::new(plan.models, plan.scenario.seed);
+        Worker { minima: Minima::default(), sweep }
+    }
+}
+
 /// The results of a unit.
-fn compute(plan: &Plan<'_>, unit: u64, minima: &mut Minima) -> Unit {
+fn compute(plan: &Plan<'_>, unit: u64, worker: &mut Worker<'_>) -> Unit {
     let positions = plan.positions(unit);
-    let mut rows = Results::new(plan);
+    let Worker { minima, sweep } = worker;
+    let mut rows = Results::new(plan, sweep);
     let mut digits = Vec::new();
     for position in positions.clone() {
         if plan.points.is_repeated(position) {
@@ -119,8 +136,9 @@ fn compute(plan: &Plan<'_>, unit: u64, minima: &mut Minima) -> Unit {
 }
 
 /// A unit under way.
-struct Results<'p> {
+struct Results<'p, 's, 'm> {
     plan: &'p Plan<'p>,
+    sweep: &'s mut offing_sim::Sweep<'m>,
     unit: Unit,
     text_numbers: BTreeMap<String, u32>,
     /// Rows whose deployments wait to be predicted.
@@ -128,12 +146,12 @@ struct Results<'p> {
     waiting: Vec<Deployment>,
 }
 
-impl<'p> Results<'p> {
-    fn new(plan: &'p Plan<'p>) -> Self {
+impl<'p, 's, 'm> Results<'p, 's, 'm> {
+    fn new(plan: &'p Plan<'p>, sweep: &'s mut offing_sim::Sweep<'m>) -> Self {
         let metrics = vec![Vec::new(); plan.metrics.width()];
         let unit = Unit { texts: vec![String::new()], metrics, ..Unit::default() };
         let text_numbers = BTreeMap::from([(String::new(), 0)]);
-        Results { plan, unit, text_numbers, waiting_rows: Vec::new(), waiting: Vec::new() }
+        Results { plan, sweep, unit, text_numbers, waiting_rows: Vec::new(), waiting: Vec::new() }
     }
 
     fn text(&mut self, text: &str) -> u32 {
@@ -168,7 +186,7 @@ impl<'p> Results<'p> {
     /// Predicts and judges what waits.
     fn flush(&mut self) {
         let plan = self.plan;
-        let rows = evaluate(&self.waiting, &plan.metrics, plan.models, plan.scenario.seed);
+        let rows = evaluate(&self.waiting, &plan.metrics, self.sweep);
         self.waiting.clear();
         for (number, row) in std::mem::take(&mut self.waiting_rows).into_iter().enumerate() {
             let values = &rows.values[rows.of(number)];

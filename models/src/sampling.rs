@@ -26,6 +26,7 @@
 //! A. Kuczura, The interrupted Poisson process as an overflow process, Bell System Technical Journal 52, 1973.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use libm::{exp, expm1, log, log1p, sqrt};
 use offing_core::{Distribution, Span};
@@ -55,7 +56,7 @@ pub enum Sampler {
     /// Always this value.
     Constant(u64),
     /// Lines over a grid of tail probabilities.
-    Table(Box<QuantileTable>),
+    Table(Arc<QuantileTable>),
     /// Equally likely values, ascending.
     Values(Box<[u64]>),
 }
@@ -182,7 +183,7 @@ impl Sampler {
         if table.minimum == table.maximum {
             Sampler::Constant(table.minimum)
         } else {
-            Sampler::Table(Box::new(table))
+            Sampler::Table(Arc::new(table))
         }
     }
 }

@@ -8,33 +8,31 @@
 //!
 //! What differs lies side by side in vectors ([`kernel`]). Every request is recorded, in the buckets of
 //! [`offing_core::Histogram`], so that a lane's numbers are those of the station engine to the last bit. What
-//! lanes cannot do (a quota, more workers than cores, bounded queues, a downlink with jitter) is simulated one by
+//! lanes cannot do (a quota at the target, more workers than cores, bounded queues) is simulated one by
 //! one.
 //!
 //! A result does not depend on the lane, on the neighbours or on the width of the vectors.
 
 mod kernel;
-mod key;
 
 use std::collections::HashMap;
 
-use offing_core::{Counts, Deployment, Quantiles, Scope, Sharing, Span, Spread};
+use offing_core::{Counts, Deployment, Direction, Distribution, Quantiles, Scope, Sharing, Span, Spread};
 use offing_models::{ModelSet, Sampler, Transmission};
 use pulp::Simd;
 
 use crate::estimate::{Estimate, Totals};
-use crate::network::{Network, Sum};
+use crate::key::Key;
+use crate::network::{self, Network, Way, target_stages};
 use crate::recorder::BULK;
 use crate::stations::{self, Upstream};
+use crate::tables::Tables;
 use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums};
-use key::Key;
 
 /// Workers that a lane can have.
 const MOST_WORKERS: u32 = 16;
 /// Requests of a run that are kept at once; more are simulated one by one.
 const MOST_REQUESTS: f64 = 4e6;
-/// Requests whose work is laid out for the lanes at once.
-const ROWS: usize = 8192;
 /// Buckets of a histogram, rounded up to a power of two.
 const BUCKETS: usize = 1 << 14;
 
@@ -42,6 +40,7 @@ const BUCKETS: usize = 1 << 14;
 pub struct Sweep<'m> {
     models: &'m ModelSet,
     seed: u64,
+    tables: Tables,
     scratch: Scratch,
 }
 
@@ -49,41 +48,39 @@ pub struct Sweep<'m> {
 struct Group {
     upstream: Upstream,
     observed: Observed,
-    /// Work of each request, one column per kind of target.
-    columns: Vec<Column>,
-    by_key: HashMap<Key, usize>,
-}
-
-/// Work of each request [ns].
-struct Column {
-    work: Vec<f64>,
-    /// Of the observed requests.
-    observed: u128,
+    /// Work of each request at speed 1, or delay of its reply [ns].
+    columns: Vec<Vec<f64>>,
+    by_stage: HashMap<Key, usize>,
+    by_direction: HashMap<(Key, u64), usize>,
 }
 
 /// What decides how a deployment's targets serve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Job {
+    /// Where the work at speed 1 is; the last column if it is constant.
     column: usize,
+    /// Where the delays of the replies are, if they vary.
+    delays: Option<usize>,
     lane: Lane,
     has_downlink: bool,
     /// [ns]; infinite without one.
     deadline: f64,
 }
 
+/// Whether there is a downlink, columns, size, deadline.
+type Kind = (bool, Option<usize>, usize, usize, u64);
+
 impl Job {
-    fn order(&self) -> (bool, usize, u64, u64, u32, u64, usize) {
-        let Lane { workers, reply, delay } = self.lane;
-        let size = (workers as usize).next_power_of_two();
-        (
-            self.has_downlink,
-            size,
-            self.deadline.to_bits(),
-            reply.to_bits(),
-            workers,
-            delay.to_bits(),
-            self.column,
-        )
+    /// What lanes of a vector have in common.
+    fn kind(&self) -> Kind {
+        let size = (self.lane.workers as usize).next_power_of_two();
+        (self.has_downlink, self.delays, self.column, size, self.deadline.to_bits())
+    }
+
+    /// Puts jobs of one kind together, and equal ones next to each other.
+    fn order(&self) -> (Kind, u32, [u64; 4]) {
+        let Lane { workers, factor, constant, reply, delay } = self.lane;
+        (self.kind(), workers, [factor, constant, reply, delay].map(f64::to_bits))
     }
 }
 
@@ -91,56 +88,77 @@ impl Job {
 struct Scratch {
     /// One row of lanes per bucket.
     counts: Vec<u32>,
-    work: Vec<f64>,
     latency: Vec<f64>,
-    buckets: Vec<u32>,
+    places: Vec<u32>,
     column: Vec<u32>,
 }
 
-/// The downlink of a deployment, transmission time of a reply and delay [ns]; nothing if lanes cannot have it.
-fn downlink(d: &Deployment, models: &ModelSet) -> Option<(f64, f64)> {
-    if !d.is_offloaded() {
-        return Some((0.0, 0.0));
-    }
-    let Some((link, forwards)) = d.link(d.placement.target, d.placement.endpoint) else {
-        return Some((0.0, 0.0));
-    };
+/// The downlink of a lane.
+#[derive(Clone, Copy, Debug, Default)]
+struct Downlink<'d> {
+    /// Transmission time of a reply [ns].
+    reply: f64,
+    /// Where the delay is the same for all [ns].
+    delay: f64,
+    /// Where it is not: the direction, and the size of a reply [byte].
+    varies: Option<(&'d Direction, u64)>,
+}
+
+/// The downlink of a deployment; nothing if lanes cannot have it.
+fn downlink<'d>(d: &'d Deployment, models: &ModelSet) -> Option<Downlink<'d>> {
+    let link = if d.is_offloaded() { d.link(d.placement.target, d.placement.endpoint) } else { None };
+    let Some((link, forwards)) = link else { return Some(Downlink::default()) };
     let direction = if forwards { &link.up } else { &link.down };
-    if direction.jitter > Span::ZERO || direction.loss > 0.0 {
+    let last = &d.app.stages[d.app.stages.len() - 1];
+    let bytes = match last.output {
+        Distribution::Constant(_) => Sampler::new(&last.output, 1.0).is_constant(),
+        _ => None,
+    };
+    let transmission = Transmission::new(direction, &models.transport());
+    let reply = match (&transmission, bytes) {
+        (Transmission::Unlimited, _) => 0.0,
+        (_, bytes) => transmission.span(bytes?)? as f64,
+    };
+    let is_own = link.scope == Scope::Node && link.sharing == Sharing::Fifo;
+    if reply > 0.0 && !is_own {
         return None;
     }
-    let delay = direction.latency.as_nanos() as f64;
-    let transmission = Transmission::new(direction, &models.transport());
-    if matches!(transmission, Transmission::Unlimited) {
-        return Some((0.0, delay));
+    if direction.jitter == Span::ZERO && direction.loss == 0.0 {
+        return Some(Downlink { reply, delay: direction.latency.as_nanos() as f64, varies: None });
     }
-    let last = &d.app.stages[d.app.stages.len() - 1];
-    let bytes = Sampler::new(&last.output, 1.0).is_constant()?;
-    let reply = transmission.span(bytes)? as f64;
-    let is_own = link.scope == Scope::Node && link.sharing == Sharing::Fifo;
-    (is_own || reply == 0.0).then_some((reply, delay))
+    Some(Downlink { reply, delay: 0.0, varies: Some((direction, bytes?)) })
 }
 
 /// Whether lanes can have a deployment, as far as that is seen without looking closer.
 fn may_apply(d: &Deployment) -> bool {
     let target = d.targets();
+    let varies = |stage: &usize| !matches!(d.app.stages[*stage].work, Distribution::Constant(_));
     let requests = d.app.rate_hz * f64::from(d.endpoints().nodes) * d.duration.as_secs_f64();
     stations::applies(d)
         && target.quota >= 1.0
         && d.placement.workers <= target.cores.min(MOST_WORKERS)
         && d.placement.queue.is_none()
+        && target_stages(d).filter(varies).count() <= 1
         && requests < MOST_REQUESTS
 }
 
 impl<'m> Sweep<'m> {
     /// Nothing estimated yet.
     pub fn new(models: &'m ModelSet, seed: u64) -> Self {
-        Sweep { models, seed, scratch: Scratch::default() }
+        Sweep { models, seed, tables: Tables::default(), scratch: Scratch::default() }
     }
 
     /// Whether lanes can have a deployment; others are simulated one by one.
     pub fn applies(&self, deployment: &Deployment) -> bool {
         may_apply(deployment) && downlink(deployment, self.models).is_some()
+    }
+
+    /// Simulates one deployment by itself.
+    ///
+    /// # Panics
+    /// If [`crate::refusal`] has a reason against it.
+    pub fn simulate(&mut self, deployment: &Deployment) -> offing_core::Run {
+        crate::simulate(deployment, self.models, self.seed)
     }
 
     /// Estimates deployments, in their order; each as if it were alone.
@@ -173,12 +191,21 @@ impl<'m> Sweep<'m> {
     ) {
         let first = &deployments[members[0]];
         assert_eq!(crate::refusal(first), None, "the caller asks first");
-        let network = Network::new(first, self.models, self.seed);
+        let network = Network::with(first, self.models, self.seed, &mut self.tables);
         let Some(upstream) = Upstream::new(&network, first.app.rate_hz) else { return };
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
-        let mut group = Group { upstream, observed, columns: Vec::new(), by_key: HashMap::new() };
-        let mut jobs: Vec<(Job, usize)> =
-            members.iter().filter_map(|&i| Some((group.job(&deployments[i], self.models)?, i))).collect();
+        let none = vec![0.0; upstream.len()];
+        let mut group = Group {
+            upstream,
+            observed,
+            columns: vec![none],
+            by_stage: HashMap::new(),
+            by_direction: HashMap::new(),
+        };
+        let mut jobs: Vec<(Job, usize)> = members
+            .iter()
+            .filter_map(|&i| Some((group.job(&deployments[i], self.models, &mut self.tables)?, i)))
+            .collect();
         jobs.sort_by_key(|(job, i)| (job.order(), *i));
 
         // Equal jobs are done once.
@@ -191,18 +218,15 @@ impl<'m> Sweep<'m> {
         }
         let mut from = 0;
         let arch = pulp::Arch::new();
-        let mut laid_out = None;
+        let lanes = arch.dispatch(Width);
         while from < distinct.len() {
-            let (kind, lanes) = (distinct[from].0, arch.dispatch(Width));
-            let alike = |job: &Job| {
-                (job.has_downlink, job.order().1, job.deadline)
-                    == (kind.has_downlink, kind.order().1, kind.deadline)
-            };
-            let to = from + distinct[from..].iter().take(lanes).take_while(|(job, _)| alike(job)).count();
+            let kind = distinct[from].0.kind();
+            let alike = distinct[from..].iter().take(lanes).take_while(|(job, _)| job.kind() == kind);
+            let to = from + alike.count();
             // Lanes that are left over repeat the last job.
             let mut jobs: Vec<Job> = distinct[from..to].iter().map(|(job, _)| *job).collect();
             jobs.resize(lanes, jobs[jobs.len() - 1]);
-            let run = Run { group: &group, jobs: &jobs, scratch: &mut self.scratch, laid_out: &mut laid_out };
+            let run = Run { group: &group, jobs: &jobs, scratch: &mut self.scratch };
             let totals = arch.dispatch(run);
             for ((_, who), totals) in distinct[from..to].iter().zip(&totals) {
                 let Some(totals) = totals else { continue };
@@ -217,33 +241,62 @@ impl<'m> Sweep<'m> {
 
 impl Group {
     /// The job of a deployment, if lanes can have it.
-    fn job(&mut self, d: &Deployment, models: &ModelSet) -> Option<Job> {
-        let (reply, delay) = downlink(d, models)?;
-        let key = Key::of_work(d);
-        let column = match self.by_key.get(&key) {
-            Some(&column) => column,
-            None => {
-                let column = self.column(&Network::work(d));
-                self.by_key.insert(key, self.columns.len());
-                self.columns.push(column);
-                self.columns.len() - 1
-            }
-        };
+    fn job(&mut self, d: &Deployment, models: &ModelSet, tables: &mut Tables) -> Option<Job> {
+        let Downlink { reply, delay, varies } = downlink(d, models)?;
+        let delays = varies.map(|(direction, bytes)| self.delays(direction, bytes, models, tables));
+        let (column, factor, constant) = self.work(d, tables)?;
         Some(Job {
             column,
-            lane: Lane { workers: d.placement.workers, reply, delay },
+            delays,
+            lane: Lane { workers: d.placement.workers, factor, constant, reply, delay },
             has_downlink: reply > 0.0,
             deadline: d.app.deadline.map_or(f64::INFINITY, |deadline| deadline.as_nanos() as f64),
         })
     }
 
-    fn column(&self, work: &Sum) -> Column {
-        let work = self.upstream.draw(work);
+    /// The work of a deployment's targets: a column, what it is multiplied by, and what is added. Nothing if
+    /// several stages vary.
+    fn work(&mut self, d: &Deployment, tables: &mut Tables) -> Option<(usize, f64, f64)> {
+        let speed = d.targets().speed;
+        let (mut column, mut factor, mut constant) = (0, 0.0, 0.0);
+        for stage in target_stages(d) {
+            let distribution = &d.app.stages[stage].work;
+            if let Distribution::Constant(_) = distribution {
+                constant += network::work(d, stage, speed, tables).is_constant()? as f64;
+            } else if column == 0 {
+                (column, factor) = (self.column(d, stage, tables), 1.0 / speed);
+            } else {
+                return None;
+            }
+        }
+        Some((column, factor, constant))
+    }
+
+    /// Sum of a column over the observed requests.
+    fn seen(&self, column: usize) -> f64 {
         let emitted = self.upstream.emitted.iter();
-        let is_seen = |at: f64| at >= self.observed.from;
-        let observed =
-            emitted.zip(&work).filter(|(at, _)| is_seen(**at)).map(|(_, &work)| work as u128).sum();
-        Column { work, observed }
+        let seen = emitted.zip(&self.columns[column]).filter(|(at, _)| **at >= self.observed.from);
+        seen.map(|(_, &x)| x).sum()
+    }
+
+    /// Number of the column with the delays of the replies.
+    fn delays(&mut self, direction: &Direction, bytes: u64, models: &ModelSet, tables: &mut Tables) -> usize {
+        let Group { upstream, columns, by_direction, .. } = self;
+        *by_direction.entry((Key::of_direction(direction), bytes)).or_insert_with(|| {
+            let delay = tables.delay(direction, &models.transport());
+            columns.push(upstream.delays(&delay, Way::Down, bytes));
+            columns.len() - 1
+        })
+    }
+
+    /// Number of the column with the work of a stage.
+    fn column(&mut self, d: &Deployment, stage: usize, tables: &mut Tables) -> usize {
+        let Group { upstream, columns, by_stage, .. } = self;
+        *by_stage.entry(Key::of_stage(stage, &d.app.stages[stage].work)).or_insert_with(|| {
+            let drawn = upstream.draw(&network::work(d, stage, 1.0, tables));
+            columns.push(drawn.into_iter().map(|work| work as f64).collect());
+            columns.len() - 1
+        })
     }
 }
 
@@ -259,16 +312,12 @@ impl pulp::WithSimd for Width {
     }
 }
 
-/// Which columns lie side by side in `Scratch::work`, and from which request on.
-type LaidOut = Option<(usize, Vec<usize>)>;
-
 /// A vector of jobs on the requests of a group, as many as there are lanes. Nothing where a lane left the range
 /// in which all numbers are exact.
 struct Run<'r> {
     group: &'r Group,
     jobs: &'r [Job],
     scratch: &'r mut Scratch,
-    laid_out: &'r mut LaidOut,
 }
 
 impl pulp::WithSimd for Run<'_> {
@@ -276,135 +325,103 @@ impl pulp::WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Job { lane, has_downlink, .. } = self.jobs[0];
-        match (lane.workers.next_power_of_two(), has_downlink) {
-            (1, false) => self.run::<S, 1, false>(simd),
-            (2, false) => self.run::<S, 2, false>(simd),
-            (4, false) => self.run::<S, 4, false>(simd),
-            (8, false) => self.run::<S, 8, false>(simd),
-            (_, false) => self.run::<S, 16, false>(simd),
-            (1, true) => self.run::<S, 1, true>(simd),
-            (2, true) => self.run::<S, 2, true>(simd),
-            (4, true) => self.run::<S, 4, true>(simd),
-            (8, true) => self.run::<S, 8, true>(simd),
-            (_, true) => self.run::<S, 16, true>(simd),
+        let Job { lane, has_downlink, delays, .. } = self.jobs[0];
+        match lane.workers.next_power_of_two() {
+            1 => self.run::<S, 1>(simd, has_downlink, delays.is_some()),
+            2 => self.run::<S, 2>(simd, has_downlink, delays.is_some()),
+            4 => self.run::<S, 4>(simd, has_downlink, delays.is_some()),
+            8 => self.run::<S, 8>(simd, has_downlink, delays.is_some()),
+            _ => self.run::<S, 16>(simd, has_downlink, delays.is_some()),
         }
     }
 }
 
 impl Run<'_> {
     #[inline(always)]
-    fn run<S: Simd, const C: usize, const DOWN: bool>(self, simd: S) -> Vec<Option<Totals>> {
-        simd.vectorize(Vectorized::<S, C, DOWN> { simd, run: self })
+    fn run<S: Simd, const C: usize>(self, simd: S, down: bool, varies: bool) -> Vec<Option<Totals>> {
+        match (down, varies) {
+            (false, false) => simd.vectorize(Vectorized::<S, C, false, false> { simd, run: self }),
+            (false, true) => simd.vectorize(Vectorized::<S, C, false, true> { simd, run: self }),
+            (true, false) => simd.vectorize(Vectorized::<S, C, true, false> { simd, run: self }),
+            (true, true) => simd.vectorize(Vectorized::<S, C, true, true> { simd, run: self }),
+        }
     }
 }
 
 /// [`Run`] with all that the compiler must know. Each is compiled by itself.
-struct Vectorized<'r, S: Simd, const C: usize, const DOWN: bool> {
+struct Vectorized<'r, S: Simd, const C: usize, const DOWN: bool, const VARIES: bool> {
     simd: S,
     run: Run<'r>,
 }
 
-impl<S: Simd, const C: usize, const DOWN: bool> pulp::NullaryFnOnce for Vectorized<'_, S, C, DOWN> {
+impl<S: Simd, const C: usize, const DOWN: bool, const VARIES: bool> pulp::NullaryFnOnce
+    for Vectorized<'_, S, C, DOWN, VARIES>
+{
     type Output = Vec<Option<Totals>>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        let Run { group, jobs, scratch, laid_out } = self.run;
+        let Run { group, jobs, scratch } = self.run;
         let lanes = Node::<S, C>::LANES;
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
-        let columns: Vec<usize> = jobs.iter().map(|job| job.column).collect();
-        let deadline = jobs[0].deadline;
+        let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
+        let delays = jobs[0].delays.map_or(&[][..], |column| &group.columns[column][..]);
         scratch.counts.resize(BUCKETS * lanes, 0);
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
-        scratch.buckets.resize(CHUNK * lanes, 0);
+        scratch.places.resize(CHUNK * lanes, 0);
 
         let mut node = Node::<S, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
-        let mut busy = vec![0u128; lanes];
         for (number, segment) in upstream.segments.iter().enumerate() {
             if number > 0 {
                 node.next_node(&all);
             }
-            let mut from = segment.start;
-            while from < segment.end {
-                let to = segment.end.min(from + CHUNK).min((from / ROWS + 1) * ROWS);
-                let first = from / ROWS * ROWS;
-                if laid_out.as_ref().is_none_or(|(at, which)| *at != first || *which != columns) {
-                    lay_out(
-                        &group.columns,
-                        &columns,
-                        first..upstream.len().min(first + ROWS),
-                        &mut scratch.work,
-                    );
-                    *laid_out = Some((first, columns.clone()));
-                }
-                let work = &scratch.work[(from - first) * lanes..(to - first) * lanes];
+            for from in segment.clone().step_by(CHUNK) {
+                let range = from..segment.end.min(from + CHUNK);
                 let requests = Requests {
-                    arrived: &upstream.arrived[from..to],
-                    emitted: &upstream.emitted[from..to],
-                    work,
+                    arrived: &upstream.arrived[range.clone()],
+                    emitted: &upstream.emitted[range.clone()],
+                    work: &work[range.clone()],
+                    delay: if VARIES { &delays[range.clone()] } else { &[] },
                 };
-                let latency = &mut scratch.latency[..(to - from) * lanes];
-                if node.chunk::<DOWN>(&requests, latency) {
+                let latency = &mut scratch.latency[..range.len() * lanes];
+                if node.chunk::<DOWN, VARIES>(&requests, latency) {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
-                } else {
-                    record(latency, lanes, &mut scratch.counts, &mut scratch.buckets);
-                    if deadline < f64::INFINITY {
-                        count_late(latency, lanes, deadline, &mut late);
-                    }
-                    for row in work.chunks_exact(lanes) {
-                        busy.iter_mut().zip(row).for_each(|(sum, &work)| *sum += work as u128);
-                    }
+                    continue;
                 }
-                from = to;
+                record(latency, lanes, &mut scratch.counts, &mut scratch.places);
+                if deadline < f64::INFINITY {
+                    count_late(latency, lanes, deadline, &mut late);
+                }
             }
             if DOWN {
                 let latency = &mut scratch.latency[..C * lanes];
-                node.flush(latency);
+                node.flush::<VARIES>(latency);
                 record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
             }
         }
         let sums = node.sums();
-        let result = sums.iter().enumerate();
-        let result: Vec<Option<Totals>> = result
-            .map(|(lane, sums)| {
-                let job = &jobs[lane];
-                let busy = busy[lane] + sums.busy as u128;
-                totals(group, job, sums, late[lane], busy, lane, lanes, scratch)
-            })
+        let result: Vec<Option<Totals>> = (0..lanes)
+            .map(|lane| totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch))
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
         result
     }
 }
 
-/// Puts the columns of the lanes side by side, one row per request.
-fn lay_out(all: &[Column], columns: &[usize], range: std::ops::Range<usize>, work: &mut Vec<f64>) {
-    let lanes = columns.len();
-    work.resize(range.len() * lanes, 0.0);
-    for (lane, &column) in columns.iter().enumerate() {
-        let column = &all[column].work[range.clone()];
-        for (row, &x) in work.chunks_exact_mut(lanes).zip(column) {
-            row[lane] = x;
-        }
-    }
-}
-
-/// Records latencies, all of them observed. First all numbers of buckets, which vectorizes, then all increments,
-/// which cannot.
+/// Records latencies, all of them observed. First all places, which vectorizes, then all increments, which
+/// cannot.
 #[inline(always)]
-fn record(latency: &[f64], lanes: usize, counts: &mut [u32], buckets: &mut [u32]) {
-    let buckets = &mut buckets[..latency.len()];
-    for (bucket, &span) in buckets.iter_mut().zip(latency) {
-        *bucket = Spread::<u32>::bucket(span);
+fn record(latency: &[f64], lanes: usize, counts: &mut [u32], places: &mut [u32]) {
+    let places = &mut places[..latency.len()];
+    let (shift, mask) = (lanes.trailing_zeros(), lanes as u32 - 1);
+    for (i, (place, &span)) in places.iter_mut().zip(latency).enumerate() {
+        *place = ((Spread::<u32>::bucket(span) as u32) << shift) | (i as u32 & mask);
     }
     let mask = counts.len() - 1;
-    for row in buckets.chunks_exact(lanes) {
-        for (lane, &bucket) in row.iter().enumerate() {
-            counts[(bucket as usize * lanes + lane) & mask] += 1;
-        }
+    for &place in places.iter() {
+        counts[place as usize & mask] += 1;
     }
 }
 
@@ -444,23 +461,27 @@ fn clear(sums: &[Sums], lanes: usize, counts: &mut [u32]) {
 const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
 
 /// What a lane adds up to; nothing if it left the range in which all numbers are exact.
-#[expect(clippy::too_many_arguments, reason = "the parts of one lane")]
 fn totals(
     group: &Group,
     job: &Job,
     sums: &Sums,
     late: u64,
-    busy: u128,
     lane: usize,
     lanes: usize,
     scratch: &mut Scratch,
 ) -> Option<Totals> {
     let upstream = &group.upstream;
     let n = upstream.offered;
-    if sums.longest >= BULK as f64 || sums.queue >= EXACT || sums.downlink >= EXACT {
+    if sums.longest >= BULK as f64
+        || [sums.queue, sums.process, sums.downlink].iter().any(|&sum| sum >= EXACT)
+    {
         return None;
     }
-    let way_back = if job.has_downlink { sums.downlink } else { job.lane.delay * n as f64 };
+    let way_back = match job.delays {
+        _ if job.has_downlink => sums.downlink,
+        Some(column) => group.seen(column),
+        None => job.lane.delay * n as f64,
+    };
     let range = touched(sums);
     scratch.column.clear();
     scratch.column.extend(range.clone().map(|bucket| scratch.counts[bucket * lanes + lane]));
@@ -481,14 +502,8 @@ fn totals(
             returned: sums.returned as u64,
             ..Counts::default()
         },
-        parts: [
-            upstream.prepare as f64,
-            upstream.uplink as f64,
-            sums.queue,
-            group.columns[job.column].observed as f64,
-            way_back,
-        ],
-        busy: [upstream.busy, busy],
+        parts: [upstream.prepare as f64, upstream.uplink as f64, sums.queue, sums.process, way_back],
+        busy: [upstream.busy, (sums.process + sums.busy) as u128],
         latency: Quantiles {
             mean: f64::NAN,
             sd: f64::NAN,

@@ -18,6 +18,7 @@
 mod calendar;
 mod estimate;
 mod events;
+mod key;
 mod lanes;
 mod network;
 mod node;
@@ -25,6 +26,7 @@ mod recorder;
 mod report;
 mod stations;
 mod streams;
+mod tables;
 
 use offing_core::{Deployment, Engine, Request, Run};
 use offing_models::ModelSet;

@@ -3,11 +3,14 @@
 //! Both engines read this, and draw a request's variates through it, so they meet the same requests. How a
 //! request moves on is written in each engine.
 
-use offing_core::{Arrivals, Balance, Deployment, Direction, Rate, Scope, Sharing};
+use std::ops::Range;
+
+use offing_core::{Arrivals, Balance, Deployment, Direction, Distribution, Rate, Scope, Sharing};
 use offing_models::{Delay, ModelSet, NormalTable, Quota, Sampler, Transmission};
 
 use crate::node::NodeSpec;
 use crate::streams::{Purpose, Streams};
+use crate::tables::Tables;
 
 /// Stations that a run may have; a deployment that needs more is refused.
 const STATIONS: u64 = 50_000_000;
@@ -59,6 +62,63 @@ pub(crate) struct Slot {
 pub(crate) struct Variate {
     pub slot: Slot,
     pub sampler: Sampler,
+    /// What is sampled is multiplied by this and rounded to the nearest whole number, ties to even: work is
+    /// drawn as CPU time at speed 1, so that all speeds meet the same work, and one table serves them all.
+    pub factor: f64,
+}
+
+impl Variate {
+    /// A variate that is what its sampler says.
+    fn plain(slot: Slot, sampler: Sampler) -> Self {
+        Variate { slot, sampler, factor: 1.0 }
+    }
+
+    /// CPU time of work given in seconds at speed 1 [ns].
+    fn work(slot: Slot, work: &Distribution, speed: f64, tables: &mut Tables) -> Self {
+        match work {
+            Distribution::Constant(_) => Self::plain(slot, Sampler::new(work, 1e9 / speed)),
+            _ => Variate { slot, sampler: tables.sampler(work, 1e9), factor: 1.0 / speed },
+        }
+    }
+
+    /// The value for a random word.
+    #[inline(always)]
+    pub(crate) fn sample(&self, word: u32) -> u64 {
+        let value = self.sampler.sample(word);
+        if self.factor == 1.0 { value } else { scaled(value, self.factor) }
+    }
+
+    /// [`Self::sample`] of each word.
+    #[inline(always)]
+    pub(crate) fn fill(&self, words: &[u32], out: &mut [u64]) {
+        self.sampler.fill(words, out);
+        if self.factor != 1.0 {
+            out.iter_mut().for_each(|value| *value = scaled(*value, self.factor));
+        }
+    }
+
+    /// The value, if it is always the same.
+    pub(crate) fn is_constant(&self) -> Option<u64> {
+        self.sampler
+            .is_constant()
+            .map(|value| if self.factor == 1.0 { value } else { scaled(value, self.factor) })
+    }
+
+    /// The largest value over all words.
+    pub(crate) fn maximum(&self) -> u64 {
+        let value = self.sampler.maximum();
+        if self.factor == 1.0 { value } else { scaled(value, self.factor) }
+    }
+}
+
+/// `value * factor` to the nearest whole number, ties to even. Both are below 2^51: exact conversions by way of
+/// the bits of 2^52, which vector units can do.
+#[inline(always)]
+fn scaled(value: u64, factor: f64) -> u64 {
+    const TWO_52: f64 = 4_503_599_627_370_496.0;
+    let value = f64::from_bits(value | TWO_52.to_bits()) - TWO_52;
+    let product = (value * factor).min(TWO_52 / 2.0);
+    (product + TWO_52).to_bits() - TWO_52.to_bits()
 }
 
 /// A sum of variates: the work of the stages that run at one place.
@@ -68,7 +128,7 @@ pub(crate) struct Sum(pub Vec<Variate>);
 impl Sum {
     /// Never more than zero.
     pub(crate) fn is_zero(&self) -> bool {
-        self.0.iter().all(|variate| variate.sampler.is_zero())
+        self.0.iter().all(|variate| variate.is_constant() == Some(0))
     }
 }
 
@@ -127,9 +187,9 @@ pub(crate) enum Emission {
     Trace { times: Vec<u64>, from: Vec<usize> },
 }
 
-/// How many stages stay at the endpoint, ahead of the target's.
-fn cut(d: &Deployment) -> usize {
-    if d.is_offloaded() { d.placement.cut as usize } else { 0 }
+/// The stages that the target works on; those before stay at the endpoint.
+pub(crate) fn target_stages(d: &Deployment) -> Range<usize> {
+    if d.is_offloaded() { d.placement.cut as usize..d.app.stages.len() } else { 0..d.app.stages.len() }
 }
 
 fn work_slot(stage: usize) -> Slot {
@@ -140,8 +200,8 @@ fn work_slot(stage: usize) -> Slot {
 }
 
 /// The work of one stage at a speed.
-fn work(d: &Deployment, stage: usize, speed: f64) -> Variate {
-    Variate { slot: work_slot(stage), sampler: Sampler::new(&d.app.stages[stage].work, 1e9 / speed) }
+pub(crate) fn work(d: &Deployment, stage: usize, speed: f64, tables: &mut Tables) -> Variate {
+    Variate::work(work_slot(stage), &d.app.stages[stage].work, speed, tables)
 }
 
 pub(crate) struct Network {
@@ -171,35 +231,38 @@ pub(crate) struct Network {
 
 impl Network {
     pub(crate) fn new(deployment: &Deployment, models: &ModelSet, seed: u64) -> Self {
+        Self::with(deployment, models, seed, &mut Tables::default())
+    }
+
+    /// The same with tables that others have made.
+    pub(crate) fn with(deployment: &Deployment, models: &ModelSet, seed: u64, tables: &mut Tables) -> Self {
         let d = deployment;
         let (app, placement) = (&d.app, &d.placement);
         let (source, target) = (d.endpoints(), d.targets());
         let offloaded = d.is_offloaded();
         let streams = Streams::new(seed);
 
-        let output = |stage: usize| Variate {
-            slot: Slot { word: work_slot(stage).word + 1, ..work_slot(stage) },
-            sampler: Sampler::new(&app.stages[stage].output, 1.0),
+        let output = |stage: usize, tables: &mut Tables| {
+            let slot = Slot { word: work_slot(stage).word + 1, ..work_slot(stage) };
+            Variate::plain(slot, tables.sampler(&app.stages[stage].output, 1.0))
         };
-        let cut = cut(d);
+        let cut = target_stages(d).start;
         let mut prepare = Sum::default();
         if offloaded {
-            prepare.0.push(Variate {
-                slot: Slot { purpose: Purpose::Request as u32, word: 0 },
-                sampler: Sampler::new(&app.prepare, 1e9 / source.speed),
-            });
-            prepare.0.extend((0..cut).map(|stage| work(d, stage, source.speed)));
+            let slot = Slot { purpose: Purpose::Request as u32, word: 0 };
+            prepare.0.push(Variate::work(slot, &app.prepare, source.speed, tables));
+            prepare.0.extend((0..cut).map(|stage| work(d, stage, source.speed, tables)));
         }
-        let frame = || Variate {
-            slot: Slot { purpose: Purpose::Request as u32, word: 1 },
-            sampler: Sampler::new(&app.frame, 1.0),
+        let frame = |tables: &mut Tables| {
+            let slot = Slot { purpose: Purpose::Request as u32, word: 1 };
+            Variate::plain(slot, tables.sampler(&app.frame, 1.0))
         };
-        let hop = |from: usize, to: usize| {
+        let mut hop = |from: usize, to: usize| {
             let (link, forwards) = d.link(from, to)?;
             let direction = if forwards { &link.up } else { &link.down };
             Some(Hop {
                 transmission: Transmission::new(direction, &models.transport()),
-                delay: Delay::new(direction, &models.transport()),
+                delay: tables.delay(direction, &models.transport()),
                 sharing: link.sharing,
                 scope: link.scope,
             })
@@ -214,12 +277,12 @@ impl Network {
             endpoints: source.nodes,
             nodes: if offloaded { target.nodes } else { source.nodes },
             offloaded,
-            emission: emission(app.rate_hz, &app.arrivals, source.nodes),
+            emission: emission(app.rate_hz, &app.arrivals, source.nodes, tables),
             prepare,
             endpoint_quota: models.quota(source.quota),
-            up_bytes: if cut == 0 { frame() } else { output(cut - 1) },
-            work: Network::work(d),
-            reply_bytes: output(app.stages.len() - 1),
+            up_bytes: if cut == 0 { frame(tables) } else { output(cut - 1, tables) },
+            work: Sum(target_stages(d).map(|stage| work(d, stage, target.speed, tables)).collect()),
+            reply_bytes: output(app.stages.len() - 1, tables),
             up,
             down,
             node: NodeSpec {
@@ -235,11 +298,6 @@ impl Network {
             from: d.warm_up.as_nanos(),
             deadline: app.deadline.map_or(u64::MAX, |deadline| deadline.as_nanos()),
         }
-    }
-
-    /// The work of a request at its target.
-    pub(crate) fn work(d: &Deployment) -> Sum {
-        Sum((cut(d)..d.app.stages.len()).map(|stage| work(d, stage, d.targets().speed)).collect())
     }
 
     /// The variates of request `index` of an endpoint.
@@ -265,7 +323,7 @@ impl Network {
         let Slot { purpose, word } = variate.slot;
         let block =
             if purpose == Purpose::Request as u32 { words } else { self.block(purpose, endpoint, index) };
-        variate.sampler.sample(block[word])
+        variate.sample(block[word])
     }
 
     #[inline(never)]
@@ -444,20 +502,17 @@ fn nominal(phase: u32, index: u64, period: u64) -> u64 {
     phase as u64 + periods(index, period)
 }
 
-fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32) -> Emission {
+fn emission(rate_hz: f64, arrivals: &Arrivals, endpoints: u32, tables: &mut Tables) -> Emission {
+    if let Some((first, gap)) = tables.gaps(rate_hz, arrivals) {
+        return Emission::Renewal { first, gap };
+    }
     let period = (1e9 / rate_hz * f64::from(1 << PERIOD_BITS)).round() as u64;
     match arrivals {
         Arrivals::Periodic => Emission::Periodic { period, jitter: None },
         Arrivals::Jittered { sd } => {
             Emission::Periodic { period, jitter: Some(NormalTable::new(sd.as_nanos() as f64)) }
         }
-        Arrivals::Poisson => {
-            Emission::Renewal { first: Sampler::poisson_gap(rate_hz), gap: Sampler::poisson_gap(rate_hz) }
-        }
-        Arrivals::Bursts { on, off } => Emission::Renewal {
-            first: Sampler::burst_first_gap(rate_hz, *on, *off),
-            gap: Sampler::burst_gap(rate_hz, *on, *off),
-        },
+        Arrivals::Poisson | Arrivals::Bursts { .. } => unreachable!("these have gaps"),
         Arrivals::Trace { arrivals, .. } if arrivals.iter().all(|a| a.endpoint.is_none()) => {
             Emission::Trace { times: arrivals.iter().map(|a| a.at.as_nanos()).collect(), from: Vec::new() }
         }

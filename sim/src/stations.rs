@@ -483,7 +483,7 @@ impl Batch {
     #[inline(always)]
     fn draw(&mut self, network: &Network) {
         let request = Purpose::Request as u32;
-        let is_random = |v: &Variate| v.slot.purpose == request && v.sampler.is_constant().is_none();
+        let is_random = |v: &Variate| v.slot.purpose == request && v.is_constant().is_none();
         let sums = network.prepare.0.iter().chain(&network.work.0);
         if sums.chain([&network.up_bytes, &network.reply_bytes]).any(is_random) {
             network.streams.blocks(request, &self.endpoint, &self.index, &mut self.words);
@@ -511,10 +511,10 @@ struct Words<'b> {
 impl Words<'_> {
     #[inline(always)]
     fn fill(&self, variate: &Variate, out: &mut [u64]) {
-        if let Some(constant) = variate.sampler.is_constant() {
+        if let Some(constant) = variate.is_constant() {
             out.fill(constant);
         } else if variate.slot.purpose == Purpose::Request as u32 {
-            variate.sampler.fill(&self.words[variate.slot.word], out);
+            variate.fill(&self.words[variate.slot.word], out);
         } else {
             fill_from(&self.network.streams, variate, self.endpoint, self.index, out);
         }
@@ -535,7 +535,7 @@ impl Words<'_> {
 /// Later stages have blocks of their own.
 fn fill_from(streams: &Streams, variate: &Variate, endpoint: &[u32], index: &[u64], out: &mut [u64]) {
     for ((x, &e), &k) in out.iter_mut().zip(endpoint).zip(index) {
-        *x = variate.sampler.sample(streams.block(variate.slot.purpose, e, k)[variate.slot.word]);
+        *x = variate.sample(streams.block(variate.slot.purpose, e, k)[variate.slot.word]);
     }
 }
 

@@ -176,8 +176,8 @@ shared Stations 1820 b8c478d7f638f172
 shared Events 1820 b8c478d7f638f172
 lossy Stations 2159 648c587787211748
 lossy Events 2159 648c587787211748
-pipeline Stations 1440 535a7765b542fb6c
-pipeline Events 1440 535a7765b542fb6c
+pipeline Stations 1440 7c1b723e62d9ddea
+pipeline Events 1440 7c1b723e62d9ddea
 many Stations 6075 49b6cd459cf6e226
 many Events 6075 49b6cd459cf6e226
 ";

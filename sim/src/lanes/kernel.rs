@@ -34,6 +34,8 @@ const NEVER: f64 = 1e300;
 const LONG_AGO: f64 = -4_503_599_627_370_496.0; // -2^52
 /// Emission of a request that there is not.
 const NOBODY: f64 = -1.0;
+/// A sum with it has no room for a fraction.
+const TWO_52: f64 = 4_503_599_627_370_496.0;
 /// Latency of a request that is not observed.
 pub(super) const UNSEEN: f64 = -1.0;
 
@@ -41,8 +43,10 @@ pub(super) const UNSEEN: f64 = -1.0;
 pub(super) struct Requests<'r> {
     pub arrived: &'r [f64],
     pub emitted: &'r [f64],
-    /// Per request, one row with the work of each lane [ns].
+    /// Work at speed 1 [ns].
     pub work: &'r [f64],
+    /// How long the reply travels [ns]; empty where that is the same for all, which [`Lane::delay`] says.
+    pub delay: &'r [f64],
 }
 
 /// The observed span [ns].
@@ -56,9 +60,13 @@ pub(super) struct Observed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Lane {
     pub workers: u32,
+    /// What the work at speed 1 is multiplied by, and rounded to the nearest whole number.
+    pub factor: f64,
+    /// Work that is the same for every request [ns].
+    pub constant: f64,
     /// Transmission time of a reply [ns]; zero without a downlink.
     pub reply: f64,
-    /// Delay of the downlink [ns].
+    /// Delay of the downlink where it is the same for all requests, else zero [ns].
     pub delay: f64,
 }
 
@@ -69,7 +77,9 @@ pub(super) struct Sums {
     pub queue: f64,
     /// The way back of the observed requests.
     pub downlink: f64,
-    /// CPU time within the observed span, without what is counted by whole chunks.
+    /// Work of the observed requests.
+    pub process: f64,
+    /// CPU time within the observed span, less `process`.
     pub busy: f64,
     /// Requests that came back within the observed span.
     pub returned: f64,
@@ -84,9 +94,12 @@ struct State<S: Simd, const C: usize> {
     free: [[S::f64s; C]; VECTORS],
     /// When the requests were emitted that they serve until then.
     whose: [[S::f64s; C]; VECTORS],
+    /// How long their replies will travel, where that varies.
+    travel: [[S::f64s; C]; VECTORS],
     /// When the downlink is free.
     down: [S::f64s; VECTORS],
     queue: [S::f64s; VECTORS],
+    process: [S::f64s; VECTORS],
     downlink: [S::f64s; VECTORS],
     busy: [S::f64s; VECTORS],
     returned: [S::f64s; VECTORS],
@@ -97,6 +110,8 @@ struct State<S: Simd, const C: usize> {
 /// The lanes themselves.
 #[derive(Clone, Copy)]
 struct Fixed<S: Simd> {
+    factor: [S::f64s; VECTORS],
+    constant: [S::f64s; VECTORS],
     reply: [S::f64s; VECTORS],
     delay: [S::f64s; VECTORS],
     from: S::f64s,
@@ -135,8 +150,10 @@ impl<S: Simd, const C: usize> Node<S, C> {
             state: State {
                 free: of_worker(LONG_AGO, NEVER),
                 whose: of_worker(NOBODY, NEVER),
+                travel: [[simd.splat_f64s(0.0); C]; VECTORS],
                 down: all(LONG_AGO),
                 queue: all(0.0),
+                process: all(0.0),
                 downlink: all(0.0),
                 busy: all(0.0),
                 returned: all(0.0),
@@ -144,6 +161,8 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 longest: all(0.0),
             },
             fixed: Fixed {
+                factor: column(&|lane| lane.factor),
+                constant: column(&|lane| lane.constant),
                 reply: column(&|lane| lane.reply),
                 delay: column(&|lane| lane.delay),
                 from: simd.splat_f64s(observed.from),
@@ -157,21 +176,26 @@ impl<S: Simd, const C: usize> Node<S, C> {
     #[inline(always)]
     pub(super) fn next_node(&mut self, lanes: &[Lane]) {
         let idle = Self::new(self.simd, lanes, self.observed).state;
-        let State { free, whose, down, .. } = idle;
-        self.state = State { free, whose, down, ..self.state };
+        let State { free, whose, travel, down, .. } = idle;
+        self.state = State { free, whose, travel, down, ..self.state };
     }
 
     /// Serves a chunk. Writes one row of latencies per request or, with a downlink, per departure; returns
-    /// whether some may be `UNSEEN`, and whether CPU time was counted here (it is up to the caller otherwise).
+    /// whether some may be `UNSEEN`.
     #[inline(always)]
-    pub(super) fn chunk<const DOWN: bool>(&mut self, requests: &Requests<'_>, latency: &mut [f64]) -> bool {
+    pub(super) fn chunk<const DOWN: bool, const VARIES: bool>(
+        &mut self,
+        requests: &Requests<'_>,
+        latency: &mut [f64],
+    ) -> bool {
         let before = self.state;
+        let longest_travel = if VARIES { self.longest_travel(requests) } else { 0.0 };
         let from = self.observed.from;
         let is_seen = requests.emitted.iter().all(|&emitted| emitted >= from)
             && (!DOWN || self.all_at_least_from(&before.whose));
         if is_seen {
-            self.serve::<DOWN, false>(requests, latency);
-            if self.is_inside::<DOWN>() {
+            self.serve::<DOWN, VARIES, false>(requests, latency);
+            if self.is_inside::<DOWN>(longest_travel) {
                 let simd = self.simd;
                 let all = simd.splat_f64s(requests.arrived.len() as f64);
                 for returned in &mut self.state.returned {
@@ -181,7 +205,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
             }
             self.state = before;
         }
-        self.serve::<DOWN, true>(requests, latency);
+        self.serve::<DOWN, VARIES, true>(requests, latency);
         true
     }
 
@@ -192,9 +216,18 @@ impl<S: Simd, const C: usize> Node<S, C> {
         simd.reduce_min_f64s(least) >= self.observed.from
     }
 
+    /// How long a reply travels at most, of those in service and those of a chunk [ns].
+    #[inline(always)]
+    fn longest_travel(&self, requests: &Requests<'_>) -> f64 {
+        let simd = self.simd;
+        let longest =
+            self.state.travel.iter().flatten().fold(simd.splat_f64s(0.0), |a, &b| simd.max_f64s(a, b));
+        requests.delay.iter().fold(simd.reduce_max_f64s(longest), |a, &b| a.max(b))
+    }
+
     /// Whether nothing so far has gone beyond the observed span.
     #[inline(always)]
-    fn is_inside<const DOWN: bool>(&self) -> bool {
+    fn is_inside<const DOWN: bool>(&self, longest_travel: f64) -> bool {
         let (simd, state) = (self.simd, &self.state);
         let mut latest = simd.splat_f64s(LONG_AGO);
         let missing = simd.splat_f64s(NEVER);
@@ -208,35 +241,53 @@ impl<S: Simd, const C: usize> Node<S, C> {
             latest = simd.max_f64s(latest, simd.add_f64s(sent, self.fixed.delay[v]));
             latest = simd.max_f64s(latest, done);
         }
-        simd.reduce_max_f64s(latest) < self.observed.until
+        simd.reduce_max_f64s(latest) + longest_travel < self.observed.until
     }
 
     #[inline(always)]
-    fn serve<const DOWN: bool, const EDGE: bool>(&mut self, requests: &Requests<'_>, latency: &mut [f64]) {
+    fn serve<const DOWN: bool, const VARIES: bool, const EDGE: bool>(
+        &mut self,
+        requests: &Requests<'_>,
+        latency: &mut [f64],
+    ) {
         let (simd, fixed) = (self.simd, self.fixed);
         // A local copy can live in registers.
         let mut s = self.state;
         let n = requests.arrived.len();
         let (arrived, emitted) = (&requests.arrived[..n], &requests.emitted[..n]);
-        let (work, _) = S::as_simd_f64s(requests.work);
         let (latency, _) = S::as_mut_simd_f64s(latency);
-        let (work, latency) = (&work[..n * VECTORS], &mut latency[..n * VECTORS]);
+        let travel = if VARIES { &requests.delay[..n] } else { &[] };
+        let (work, latency) = (&requests.work[..n], &mut latency[..n * VECTORS]);
         let zero = simd.splat_f64s(0.0);
+        let whole = simd.splat_f64s(TWO_52);
         for i in 0..n {
             let arrival = simd.splat_f64s(arrived[i]);
             let emission = simd.splat_f64s(emitted[i]);
+            let own_travel = if VARIES { simd.splat_f64s(travel[i]) } else { zero };
+            let demand = simd.splat_f64s(work[i]);
             for v in 0..VECTORS {
+                let product = simd.mul_f64s(demand, fixed.factor[v]);
+                let rounded = simd.sub_f64s(simd.add_f64s(product, whole), whole);
+                let work = simd.add_f64s(rounded, fixed.constant[v]);
                 let left = s.free[v][0];
                 let start = simd.max_f64s(left, arrival);
-                let done = simd.add_f64s(start, work[i * VECTORS + v]);
+                let done = simd.add_f64s(start, work);
                 let wait = simd.sub_f64s(start, arrival);
                 let (departed, whose) = if DOWN { (left, s.whose[v][0]) } else { (done, emission) };
-                let received = if DOWN {
+                let sent = if DOWN {
                     s.down[v] = simd.add_f64s(simd.max_f64s(s.down[v], left), fixed.reply[v]);
-                    simd.add_f64s(s.down[v], fixed.delay[v])
+                    s.down[v]
                 } else {
-                    simd.add_f64s(done, fixed.delay[v])
+                    done
                 };
+                let received = simd.add_f64s(
+                    sent,
+                    match (VARIES, DOWN) {
+                        (false, _) => fixed.delay[v],
+                        (true, false) => own_travel,
+                        (true, true) => s.travel[v][0],
+                    },
+                );
                 let mut span = simd.sub_f64s(received, whose);
                 let mut back = if DOWN { simd.sub_f64s(received, departed) } else { zero };
                 if EDGE {
@@ -244,13 +295,17 @@ impl<S: Simd, const C: usize> Node<S, C> {
                     s.queue[v] = simd.add_f64s(s.queue[v], simd.select_f64s(is_new, wait, zero));
                     let inside =
                         simd.sub_f64s(simd.min_f64s(done, fixed.until), simd.max_f64s(start, fixed.from));
-                    s.busy[v] = simd.add_f64s(s.busy[v], simd.max_f64s(inside, zero));
+                    let work = simd.select_f64s(is_new, work, zero);
+                    s.process[v] = simd.add_f64s(s.process[v], work);
+                    let busy = simd.sub_f64s(simd.max_f64s(inside, zero), work);
+                    s.busy[v] = simd.add_f64s(s.busy[v], busy);
                     s.count_returned(simd, &fixed, v, received);
                     let is_seen = simd.greater_than_or_equal_f64s(whose, fixed.from);
                     let (seen_span, seen_back) = s.see(simd, v, is_seen, span, back);
                     (span, back) = (seen_span, seen_back);
                 } else {
                     s.queue[v] = simd.add_f64s(s.queue[v], wait);
+                    s.process[v] = simd.add_f64s(s.process[v], work);
                     s.shortest[v] = simd.min_f64s(s.shortest[v], span);
                     s.longest[v] = simd.max_f64s(s.longest[v], span);
                 }
@@ -261,28 +316,34 @@ impl<S: Simd, const C: usize> Node<S, C> {
 
                 // Insertion into the sorted instants. Equal ones stay in order of arrival, because all
                 // comparisons are with the new one.
-                let (free, carried) = (&mut s.free[v], &mut s.whose[v]);
+                let (free, carried, travel) = (&mut s.free[v], &mut s.whose[v], &mut s.travel[v]);
                 for j in 0..C {
                     // Place 0 was taken, so what is before the new instant moves down by one.
                     let stays = if j == 0 { done } else { simd.max_f64s(free[j], done) };
-                    let owner = if !DOWN {
-                        emission
-                    } else if j == 0 {
-                        emission
-                    } else {
+                    let (mut owner, mut way) = (emission, own_travel);
+                    if DOWN && j > 0 {
                         let is_before = simd.less_than_or_equal_f64s(free[j], done);
-                        simd.select_f64s(is_before, emission, carried[j])
-                    };
-                    if j + 1 == C {
-                        if DOWN {
-                            carried[j] = owner;
+                        owner = simd.select_f64s(is_before, emission, carried[j]);
+                        if VARIES {
+                            way = simd.select_f64s(is_before, own_travel, travel[j]);
                         }
+                    }
+                    if DOWN && j + 1 < C {
+                        let is_before = simd.less_than_or_equal_f64s(free[j + 1], done);
+                        owner = simd.select_f64s(is_before, carried[j + 1], owner);
+                        if VARIES {
+                            way = simd.select_f64s(is_before, travel[j + 1], way);
+                        }
+                    }
+                    if DOWN {
+                        carried[j] = owner;
+                        if VARIES {
+                            travel[j] = way;
+                        }
+                    }
+                    if j + 1 == C {
                         free[j] = stays;
                     } else {
-                        if DOWN {
-                            let is_before = simd.less_than_or_equal_f64s(free[j + 1], done);
-                            carried[j] = simd.select_f64s(is_before, carried[j + 1], owner);
-                        }
                         free[j] = simd.min_f64s(free[j + 1], stays);
                     }
                 }
@@ -293,7 +354,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
 
     /// The requests in service depart. Writes `C` rows of latencies, `UNSEEN` among them.
     #[inline(always)]
-    pub(super) fn flush(&mut self, latency: &mut [f64]) {
+    pub(super) fn flush<const VARIES: bool>(&mut self, latency: &mut [f64]) {
         let (simd, fixed) = (self.simd, self.fixed);
         let (latency, _) = S::as_mut_simd_f64s(latency);
         let missing = simd.splat_f64s(NEVER);
@@ -303,7 +364,8 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 let (left, whose) = (s.free[v][c], s.whose[v][c]);
                 let is_there = simd.less_than_f64s(left, missing);
                 s.down[v] = simd.add_f64s(simd.max_f64s(s.down[v], left), fixed.reply[v]);
-                let received = simd.add_f64s(s.down[v], fixed.delay[v]);
+                let travel = if VARIES { s.travel[v][c] } else { fixed.delay[v] };
+                let received = simd.add_f64s(s.down[v], travel);
                 s.count_returned(simd, &fixed, v, received);
                 let is_seen = simd.and_m64s(is_there, simd.greater_than_or_equal_f64s(whose, fixed.from));
                 let (span, back) = (simd.sub_f64s(received, whose), simd.sub_f64s(received, left));
@@ -329,6 +391,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
             }
         };
         column(&s.queue, |sums| &mut sums.queue);
+        column(&s.process, |sums| &mut sums.process);
         column(&s.downlink, |sums| &mut sums.downlink);
         column(&s.busy, |sums| &mut sums.busy);
         column(&s.returned, |sums| &mut sums.returned);

@@ -32,9 +32,7 @@ pub(super) fn applies(n: &Network) -> bool {
     let is_plain = |hop: &Hop, bytes: &Variate| {
         let fits = match hop.transmission {
             Transmission::Unlimited => true,
-            Transmission::Constant { ns_per_byte } => {
-                bytes.sampler.maximum() as f64 * ns_per_byte.max(1.0) < RANGE
-            }
+            Transmission::Constant { ns_per_byte } => bytes.maximum() as f64 * ns_per_byte.max(1.0) < RANGE,
             Transmission::Trace(_) => false,
         };
         fits && hop.sharing == Sharing::Fifo && hop.delay.is_constant().is_some()

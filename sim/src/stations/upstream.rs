@@ -1,12 +1,12 @@
 //! The way of the requests into the target nodes, and nothing beyond: what all deployments share that differ
 //! only in how their targets serve.
 
-use offing_models::Sampler;
+use offing_models::Delay;
 
 use super::{NEVER, Stations, Window, window};
-use crate::network::{Network, Sum};
+use crate::network::{Network, Variate, Way};
 use crate::recorder::Use;
-use crate::streams::Streams;
+use crate::streams::{Purpose, Streams};
 
 /// All requests of a run in the order in which they enter their nodes, node by node. Times are whole ns.
 pub(crate) struct Upstream {
@@ -82,33 +82,29 @@ impl Upstream {
         self.arrived.len()
     }
 
-    /// A sum of variates of each request [ns].
-    pub(crate) fn draw(&self, sum: &Sum) -> Vec<f64> {
+    /// A variate of each request [ns].
+    pub(crate) fn draw(&self, variate: &Variate) -> Vec<u64> {
         let n = self.len();
-        let mut total = vec![0.0; n];
+        let mut values = vec![0; n];
         let mut words: [Vec<u32>; 4] = Default::default();
-        let mut values = vec![0; BLOCK.min(n)];
-        for variate in &sum.0 {
-            if let Some(constant) = variate.sampler.is_constant() {
-                total.iter_mut().for_each(|x| *x += constant as f64);
-                continue;
-            }
-            for start in (0..n).step_by(BLOCK) {
-                let end = n.min(start + BLOCK);
-                let fill = Fill {
-                    upstream: self,
-                    purpose: variate.slot.purpose,
-                    word: variate.slot.word,
-                    sampler: &variate.sampler,
-                    range: start..end,
-                    words: &mut words,
-                    values: &mut values[..end - start],
-                };
-                pulp::Arch::new().dispatch(fill);
-                total[start..end].iter_mut().zip(&values).for_each(|(x, &value)| *x += value as f64);
-            }
+        let arch = pulp::Arch::new();
+        for start in (0..n).step_by(BLOCK) {
+            let range = start..n.min(start + BLOCK);
+            let values = &mut values[range.clone()];
+            arch.dispatch(Fill { upstream: self, variate, range, words: &mut words, values });
         }
-        total
+        values
+    }
+
+    /// How long a message of `bytes` of each request travels [ns].
+    pub(crate) fn delays(&self, delay: &Delay, way: Way, bytes: u64) -> Vec<f64> {
+        let requests = self.endpoint.iter().zip(&self.index);
+        let first = way as usize;
+        let one = |(&endpoint, &index)| {
+            let words = self.streams.block(Purpose::Network as u32, endpoint, index);
+            delay.sample(words[first], words[first + 1], bytes) as f64
+        };
+        requests.map(one).collect()
     }
 }
 
@@ -118,9 +114,7 @@ const BLOCK: usize = 4096;
 /// Draws one variate of a range of requests.
 struct Fill<'f> {
     upstream: &'f Upstream,
-    purpose: u32,
-    word: usize,
-    sampler: &'f Sampler,
+    variate: &'f Variate,
     range: std::ops::Range<usize>,
     words: &'f mut [Vec<u32>; 4],
     values: &'f mut [u64],
@@ -131,10 +125,10 @@ impl pulp::WithSimd for Fill<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Fill { upstream, purpose, word, sampler, range, words, values } = self;
+        let Fill { upstream, variate, range, words, values } = self;
         let (endpoint, index) = (&upstream.endpoint[range.clone()], &upstream.index[range]);
-        upstream.streams.blocks(purpose, endpoint, index, words);
-        sampler.fill(&words[word], values);
+        upstream.streams.blocks(variate.slot.purpose, endpoint, index, words);
+        variate.fill(&words[variate.slot.word], values);
     }
 }
 

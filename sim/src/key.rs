@@ -1,4 +1,4 @@
-//! What deployments must have in common to share work, as bytes that are equal if it is.
+//! What deployments must have in common to share work: bytes that are equal only if it is.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use offing_core::{Arrivals, Balance, Deployment, Direction, Distribution, Rate, 
 
 /// Bytes under construction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Key(Vec<u8>);
+pub(crate) struct Key(Vec<u8>);
 
 impl Key {
     /// Everything that decides when which request enters which node. Long tables count by where they are kept,
     /// so that equal ones at different places are not shared; that costs time only.
-    pub(super) fn of_upstream(d: &Deployment) -> Self {
+    pub(crate) fn of_upstream(d: &Deployment) -> Self {
         let mut key = Key(Vec::with_capacity(256));
         let (app, placement, source) = (&d.app, &d.placement, d.endpoints());
         key.span(d.duration);
@@ -45,13 +45,34 @@ impl Key {
         key
     }
 
-    /// Everything that decides how long a target works on a request.
-    pub(super) fn of_work(d: &Deployment) -> Self {
+    /// The work of one stage at speed 1.
+    pub(crate) fn of_stage(stage: usize, work: &Distribution) -> Self {
+        let mut key = Key(Vec::with_capacity(32));
+        key.whole(stage as u64);
+        key.distribution(work);
+        key
+    }
+
+    /// A distribution in some unit.
+    pub(crate) fn of_distribution(distribution: &Distribution, unit: f64) -> Self {
+        let mut key = Key(Vec::with_capacity(32));
+        key.number(unit);
+        key.distribution(distribution);
+        key
+    }
+
+    /// The gaps of a renewal process.
+    pub(crate) fn of_arrivals(rate_hz: f64, arrivals: &Arrivals) -> Self {
+        let mut key = Key(Vec::with_capacity(32));
+        key.number(rate_hz);
+        key.arrivals(arrivals);
+        key
+    }
+
+    /// One direction of a link.
+    pub(crate) fn of_direction(direction: &Direction) -> Self {
         let mut key = Key(Vec::with_capacity(64));
-        let cut = if d.is_offloaded() { d.placement.cut as usize } else { 0 };
-        key.number(d.targets().speed);
-        key.whole(cut as u64);
-        d.app.stages[cut..].iter().for_each(|stage| key.distribution(&stage.work));
+        key.direction(direction);
         key
     }
 

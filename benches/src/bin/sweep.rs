@@ -1,0 +1,51 @@
+//! Runs the lanes of a sweep: `sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS`. All deployments meet the
+//! requests of W1 (realistic, 400/s); they differ in speed. Prints ns per request and deployment, the least of
+//! the rounds.
+
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
+use offing_benches::{Service, w1};
+use offing_core::{Deployment, Rate, Scope};
+use offing_models::ModelSet;
+use offing_sim::Sweep;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [workers, deployments, seconds, link, rounds] = &arguments[..] else { return usage() };
+    let (Ok(workers), Ok(count), Ok(seconds), Ok(rounds)) =
+        (workers.parse::<u32>(), deployments.parse::<u32>(), seconds.parse::<f64>(), rounds.parse::<u32>())
+    else {
+        return usage();
+    };
+    let deployments: Vec<Deployment> = (0..count)
+        .map(|i| {
+            let mut d = w1(Service::Realistic, 100, seconds);
+            d.links[0].scope = Scope::Node;
+            if link == "plain" {
+                d.links[0].down.rate = Rate::Unlimited;
+            }
+            (d.tiers[1].cores, d.placement.workers) = (workers, workers);
+            // The work is made for four workers at load 0.8; here 0.3 to 0.95.
+            let load = 0.3 + 0.65 * f64::from(i) / f64::from(count);
+            d.tiers[1].speed = 0.8 / load * 4.0 / f64::from(workers);
+            d
+        })
+        .collect();
+    let models = ModelSet::default();
+    let mut sweep = Sweep::new(&models, 1);
+    let mut least = f64::INFINITY;
+    let mut requests = 0;
+    for _ in 0..rounds {
+        let before = std::time::Instant::now();
+        let estimates = sweep.estimate(&deployments);
+        let spent = before.elapsed().as_secs_f64();
+        requests = estimates.iter().map(|estimate| estimate.requests.completed).sum();
+        least = least.min(spent / requests as f64);
+    }
+    println!("requests x deployments={requests} ns={:.3} per_second={:.3e}", least * 1e9, 1.0 / least);
+}
+
+fn usage() {
+    println!("usage: sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS");
+    std::process::exit(2);
+}
