@@ -18,7 +18,7 @@ was_up=$(docker ps -q -f "name=^$LABEL-slurm\$" 2>/dev/null || true)
 export PATH=$LAB/slurm/bin:$PATH
 J=$(mktemp -d "$LAB/slurm/jobs/explore.XXXXXX")
 tidy() {
-    squeue --noheader --format=%A 2>/dev/null | sort -u | xargs -r scancel || true
+    squeue --noheader --format=%F 2>/dev/null | sort -u | xargs -r scancel || true
     rm -rf "$J"
     [ -n "$was_up" ] || ./down.sh
 }
@@ -27,7 +27,7 @@ cp "$offing" "$J/offing"
 cp ../../cli/tests/data/space.toml "$J/space.toml"
 units() { find "$J/run/units" -name '*.bin' 2>/dev/null | wc -l; }
 some_units() { [ "$(units)" -ge 3 ]; }
-job() { squeue --noheader --format=%A | head -n 1; }
+job() { squeue --noheader --array --format=%F | head -n 1; }
 
 (
     cd "$J"
