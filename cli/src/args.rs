@@ -36,6 +36,9 @@ Exits with 1 if nothing is feasible. A run that was interrupted goes on with --r
     #[command(after_help = "Example: offing merge /shared/video
 Exits with 1 if nothing is feasible, with 2 if units are missing: it names them.")]
     Merge(Merge),
+    /// Explores on a cluster: one shard per task of an array
+    #[command(subcommand)]
+    Submit(Submit),
     /// Finds the value of one key: the largest or smallest with which requirements hold, or where two targets
     /// are equal
     #[command(
@@ -198,6 +201,101 @@ pub struct Merge {
 
     #[command(flatten)]
     pub choosing: Choosing,
+}
+
+#[derive(Subcommand)]
+pub enum Submit {
+    /// Prepares the folder, submits a job array to Slurm, waits for it, and writes the results
+    #[command(after_help = "Example: offing submit slurm video.toml --shards 64 --out /shared/video
+Without sbatch it writes the script and says how to go on.")]
+    Slurm(Slurm),
+    /// Prints the manifest of an Indexed Job for Kubernetes; nothing is submitted
+    #[command(
+        after_help = "Example: offing submit kubernetes video.toml --shards 64 --image registry/offing | kubectl apply -f -
+When the job is done, run `offing merge` on the folder in the claim. The image needs `offing` and `sh`."
+    )]
+    Kubernetes(Kubernetes),
+}
+
+/// What is explored.
+#[derive(clap::Args)]
+pub struct Work {
+    /// A scenario, or a Continuum configuration if its name ends in `.cfg`
+    pub file: PathBuf,
+
+    /// Replaces a key of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub assignments: Vec<(String, String)>,
+
+    /// Where chance begins, instead of the scenario's seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Deployments on the shortlist, at most
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub shortlist: u16,
+}
+
+#[derive(clap::Args)]
+pub struct Slurm {
+    #[command(flatten)]
+    pub work: Work,
+
+    /// Tasks of the array
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub shards: u32,
+
+    /// A folder that all nodes have in common [default: results/NAME/DATE-TIME-HASH]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Prints the script, and neither writes nor submits anything
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Partition of the cluster
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<String>,
+
+    /// Time limit of a task, as Slurm writes it
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+
+    /// Processors per task
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub cpus: u16,
+}
+
+#[derive(clap::Args)]
+pub struct Kubernetes {
+    #[command(flatten)]
+    pub work: Work,
+
+    /// Completions of the job
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub shards: u32,
+
+    /// Image with `offing` and `sh` in it
+    #[arg(long, value_name = "IMAGE")]
+    pub image: String,
+
+    /// Size of the volume claim
+    #[arg(long, value_name = "SIZE", default_value = "10Gi")]
+    pub storage: String,
+
+    /// Printing is all it does; said for the sake of scripts
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How the manifest is written
+    #[arg(short = 'o', value_enum, value_name = "FORM", default_value_t = Form::Yaml)]
+    pub form: Form,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Form {
+    Yaml,
+    Json,
 }
 
 /// How results are made of units.

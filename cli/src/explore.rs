@@ -19,13 +19,7 @@ use crate::{found, manifest, models};
 
 pub fn run(args: &Explore) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
-    let (mut scenario, inputs) = match &args.file {
-        Some(file) => from_file(args, file)?,
-        None => from_folder(args.resume.as_deref().expect("one of the two is there"))?,
-    };
-    if let Some(seed) = args.seed {
-        scenario.seed = seed;
-    }
+    let (scenario, inputs) = scenario(args)?;
     let plan = plan(&scenario, inputs)?;
     if args.count {
         let counts = on_threads(threads(&args.choosing), || count(&plan));
@@ -64,19 +58,36 @@ pub fn merge(args: &Merge) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
     let (scenario, inputs) = from_folder(&args.folder)?;
     let plan = plan(&scenario, inputs)?;
-    let folder = Folder::open(&args.folder, &plan)?;
+    collect(&plan, &Folder::open(&args.folder, &plan)?, &args.choosing, started)
+}
+
+/// Writes the results if all units are there.
+pub fn collect(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u64) -> Result<(), Failure> {
     if !folder.is_complete() {
-        let missing = on_threads(threads(&args.choosing), || missing(&plan, &folder))?;
+        let missing = on_threads(threads(choosing), || missing(plan, folder))?;
         if !missing.is_empty() {
-            let (folder, shards) = (args.folder.clone(), folder.shards());
-            return Err(ExploreError::Incomplete { folder, missing, units: plan.units(), shards }.into());
+            let (units, shards) = (plan.units(), folder.shards());
+            let folder = folder.path().to_owned();
+            return Err(ExploreError::Incomplete { folder, missing, units, shards }.into());
         }
     }
-    conclude(&plan, &folder, &args.choosing, started)
+    conclude(plan, folder, choosing, started)
+}
+
+/// What is asked: the scenario and the files that it names.
+pub fn scenario(args: &Explore) -> Result<(Scenario, Vec<Input>), Failure> {
+    let (mut scenario, inputs) = match (&args.file, &args.resume) {
+        (None, Some(folder)) => from_folder(folder)?,
+        (file, _) => from_file(args, file.as_deref().expect("one of the two is there"))?,
+    };
+    if let Some(seed) = args.seed {
+        scenario.seed = seed;
+    }
+    Ok((scenario, inputs))
 }
 
 /// Writes the results of units that are all there, and tells them.
-fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u64) -> Result<(), Failure> {
+pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u64) -> Result<(), Failure> {
     let found = if folder.is_complete() {
         note(&format!("note: the run in `{}` is complete", folder.path().display()));
         serde_json::from_str(&folder.read_text("shortlist.json")?).map_err(|cause| Failure::Unreadable {
@@ -100,7 +111,7 @@ fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u64)
     if found.numbers.feasible == 0 { Err(Failure::Told(ExitCode::from(1))) } else { Ok(()) }
 }
 
-fn plan(scenario: &Scenario, inputs: Vec<Input>) -> Result<Plan<'_>, Failure> {
+pub fn plan(scenario: &Scenario, inputs: Vec<Input>) -> Result<Plan<'_>, Failure> {
     Ok(Plan::new(scenario, models::shipped(), inputs, env!("CARGO_PKG_VERSION"))?)
 }
 
@@ -137,7 +148,7 @@ fn from_folder(path: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
     Ok((loaded.scenario, inputs))
 }
 
-fn default_folder(plan: &Plan<'_>, started: u64) -> PathBuf {
+pub fn default_folder(plan: &Plan<'_>, started: u64) -> PathBuf {
     let hash = &plan.short_fingerprint()[..8];
     ["results", &plan.scenario.name, &format!("{}-{hash}", manifest::stamp(started))].iter().collect()
 }

@@ -22,6 +22,8 @@ pub enum Failure {
     Unreadable { file: String, cause: io::Error },
     /// An output cannot be written.
     Unwritable { file: String, cause: io::Error },
+    /// Another program failed.
+    System(String),
     /// An exploration did not happen.
     Explore(ExploreError),
     /// Whoever read our output has heard enough.
@@ -50,6 +52,7 @@ impl Failure {
             }
             Failure::Unreadable { file, cause } => vec![format!("error: cannot read `{file}`: {cause}")],
             Failure::Unwritable { file, cause } => vec![format!("error: cannot write {file}: {cause}")],
+            Failure::System(message) => vec![format!("error: {message}")],
             Failure::Explore(cause) => {
                 let hint = hint(cause).map(|hint| format!("\n  hint: {hint}"));
                 vec![format!("error: {cause}{}", hint.unwrap_or_default())]
@@ -70,7 +73,9 @@ impl Failure {
             Failure::Told(code) => *code,
             Failure::Infeasible(_) => ExitCode::from(1),
             Failure::Bad(_) | Failure::Refused { .. } | Failure::Unreadable { .. } => ExitCode::from(2),
-            Failure::Explore(ExploreError::Disk { .. }) | Failure::Unwritable { .. } => ExitCode::from(3),
+            Failure::Explore(ExploreError::Disk { .. }) | Failure::Unwritable { .. } | Failure::System(_) => {
+                ExitCode::from(3)
+            }
             Failure::Explore(_) => ExitCode::from(2),
         }
     }

@@ -56,7 +56,7 @@ fn shortlist(page: &mut Page, found: &Found, metrics: &Metrics) {
         page.fact(&format!("{}", kept.number), &format!("{}: {}", kept.why, values.join(", ")));
         page.fact("", &axes(&kept.axes));
         if kept.ties.count > 0 {
-            page.fact("", &format!("{} others are as good", kept.ties.count));
+            page.fact("", &format!("as good as {}", others(kept.ties.count)));
         }
     }
     page.blank();
@@ -88,7 +88,7 @@ fn dropped(page: &mut Page, found: &Found) {
     let near = &found.dropped.nearly_feasible;
     if !near.is_empty() {
         page.heading("nearly feasible", "");
-        for Near { number, axes: values, misses, bottleneck, smallest_fix, .. } in
+        for Near { number, axes: values, misses, bottleneck, smallest_fix, as_far, .. } in
             near.iter().take(MOST_SHOWN)
         {
             let misses: Vec<&str> = misses.iter().map(|miss| miss.text.as_str()).collect();
@@ -99,9 +99,16 @@ fn dropped(page: &mut Page, found: &Found) {
             page.fact(&number.to_string(), &misses.join("; "));
             page.fact("", &axes(values));
             page.fact("", &format!("bottleneck {bottleneck}; {fix}"));
+            if *as_far > 0 {
+                page.fact("", &format!("as far as {}", others(*as_far)));
+            }
         }
         page.blank();
     }
+}
+
+fn others(count: u64) -> String {
+    if count == 1 { "another one".into() } else { format!("{count} others") }
 }
 
 fn axes(axes: &Axes) -> String {

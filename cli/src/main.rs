@@ -20,6 +20,7 @@ mod explore;
 mod found;
 mod manifest;
 mod progress;
+mod submit;
 
 mod invert;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => simulate::run(simulate),
         Command::Explore(explore) => explore::run(explore),
         Command::Merge(merge) => explore::merge(merge),
+        Command::Submit(submit) => submit::run(submit),
         Command::Invert(invert) => invert::run(invert),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),

@@ -13,7 +13,18 @@ use support::{command, golden, offing, scratch};
 #[test]
 fn help_is_short_and_has_an_example() {
     golden("help", &["--help"]);
-    for command in ["check", "simulate", "invert", "import", "export", "schema", "completions", "man"] {
+    for command in [
+        "check",
+        "simulate",
+        "explore",
+        "merge",
+        "invert",
+        "import",
+        "export",
+        "schema",
+        "completions",
+        "man",
+    ] {
         let help = offing(&[command, "--help"]).expect_code(0).stdout;
         assert!(help.contains(&format!("Example: offing {command} ")), "{help}");
         let short = offing(&[command, "-h"]).expect_code(0).stdout;

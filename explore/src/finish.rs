@@ -58,7 +58,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     let cells = Cells::new(plan);
     let mut gathered = Gathered::new(plan, &chosen);
     let mut summary = folder.create("summary.csv")?;
-    summary.write(&cells.header())?;
+    summary.put(&cells.header())?;
     #[cfg(feature = "parquet")]
     let mut table = crate::parquet::Table::create(plan, folder)?;
 
@@ -72,7 +72,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     while !parts.is_empty() {
         let take_up = || -> Result<(), ExploreError> {
             for part in parts.drain(..) {
-                summary.write(&part.csv)?;
+                summary.put(&part.csv)?;
                 #[cfg(feature = "parquet")]
                 table.write(&part.unit, &part.digits)?;
                 gathered.add(plan, &chosen, &part);
@@ -89,7 +89,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     #[cfg(feature = "parquet")]
     outputs.extend([table.finish()?]);
 
-    let Gathered { numbers, ranked, points, feasible, reasons, mut near, sensitivity } = gathered;
+    let Gathered { numbers, ranked, points, feasible, reasons, near, sensitivity } = gathered;
     let on_front = front(&points, chosen.minimise.len());
     outputs.extend([write_front(plan, folder, &cells, &on_front, &ranked)?]);
     let mut write = |name: &str, bytes: &[u8]| -> Result<(), ExploreError> {
@@ -121,7 +121,6 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
             deployment,
         }
     });
-    near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let found = Found {
         scenario: plan.scenario.name.clone(),
         seed: plan.scenario.seed,
@@ -226,6 +225,16 @@ fn incomplete(plan: &Plan<'_>, folder: &Folder, unit: u64) -> ExploreError {
     }
 }
 
+/// Rows that are equally far from feasible: mostly those that differ in what does not matter to them.
+#[derive(Clone, Copy)]
+struct Candidate {
+    /// How far, at least.
+    distance: f64,
+    /// The first of them.
+    position: u64,
+    count: u64,
+}
+
 /// What the choice is made from.
 struct Gathered {
     numbers: Numbers,
@@ -235,8 +244,8 @@ struct Gathered {
     /// One bit per position.
     feasible: Vec<u64>,
     reasons: BTreeMap<(Verdict, String), (u64, f64, f64)>,
-    /// Distance, at least, and position of rows that may be the nearest.
-    near: Vec<(f64, u64)>,
+    /// Rows that may be the nearest to feasible, one per distance.
+    near: Vec<Candidate>,
     sensitivity: Option<Sensitivity>,
 }
 
@@ -306,15 +315,17 @@ impl Gathered {
         }
     }
 
-    /// Keeps the nearest, those of the lower position among equals.
+    /// Keeps the nearest.
     fn may_be_near(&mut self, distance: f64, position: u64) {
-        let is_full = self.near.len() == CANDIDATES;
-        if is_full && self.near[CANDIDATES - 1].0 <= distance {
-            return;
+        let at = self.near.partition_point(|other| other.distance < distance);
+        match self.near.get_mut(at) {
+            Some(equal) if equal.distance == distance => equal.count += 1,
+            _ if at == CANDIDATES => {}
+            _ => {
+                self.near.insert(at, Candidate { distance, position, count: 1 });
+                self.near.truncate(CANDIDATES);
+            }
         }
-        let at = self.near.partition_point(|(other, _)| *other <= distance);
-        self.near.insert(at, (distance, position));
-        self.near.truncate(CANDIDATES);
     }
 }
 
@@ -351,7 +362,7 @@ fn write_front(
     ranked: &[u64],
 ) -> Result<(String, String), ExploreError> {
     let mut out = folder.create("front.csv")?;
-    out.write(&cells.header())?;
+    out.put(&cells.header())?;
     let mut positions: Vec<u64> = on_front.iter().map(|&row| ranked[row]).collect();
     positions.sort_unstable();
     let length = plan.positions(0).end;
@@ -372,7 +383,7 @@ fn write_front(
     let of_units: Vec<&[u64]> = positions.chunk_by(|a, b| a / length == b / length).collect();
     for some in of_units.chunks(MOST_AT_ONCE) {
         for csv in some.par_iter().map(|positions| lines(positions)).collect::<Result<Vec<_>, _>>()? {
-            out.write(&csv)?;
+            out.put(&csv)?;
         }
     }
     out.finish()
@@ -394,40 +405,42 @@ fn told_reasons(reasons: BTreeMap<(Verdict, String), (u64, f64, f64)>) -> Vec<Re
 }
 
 /// The nearest of the candidates, simulated; the distance of a screened one was only a lower bound.
-fn nearly_feasible(plan: &Plan<'_>, candidates: &[(f64, u64)], feasible: &[u64]) -> Vec<Near> {
-    let simulated = candidates.par_iter().map(|&(_, position)| {
+fn nearly_feasible(plan: &Plan<'_>, candidates: &[Candidate], feasible: &[u64]) -> Vec<Near> {
+    let simulated = candidates.par_iter().map(|&Candidate { position, count, .. }| {
         let (digits, deployment) = deployment(plan, position);
         let predicted = predict(plan, &deployment);
         let mut row = Vec::new();
         plan.metrics.row(&predicted, &mut row);
-        (plan.judge.distance(&row), position, digits, deployment, predicted, row)
+        (plan.judge.distance(&row), position, count, digits, deployment, predicted, row)
     });
     let mut simulated: Vec<_> = simulated.collect();
     simulated.retain(|(distance, ..)| distance.is_finite());
     simulated.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     simulated.truncate(MOST_NEAR);
-    let told = simulated.into_par_iter().map(|(distance, _, digits, deployment, predicted, row)| Near {
-        number: Number(plan.points.number(&digits)),
-        id: deployment.id(),
-        axes: axes(plan, &digits),
-        distance,
-        misses: plan
-            .judge
-            .misses(&row)
-            .into_iter()
-            .map(|miss| Missed {
-                text: miss.to_string(),
-                requirement: miss.requirement,
-                metric: miss.metric,
-                value: miss.value,
-                bound: miss.bound,
-                by: miss.by,
-            })
-            .collect(),
-        bottleneck: predicted.bottleneck.clone(),
-        smallest_fix: fix(plan, &digits, feasible),
-        predicted,
-    });
+    let told =
+        simulated.into_par_iter().map(|(distance, _, count, digits, deployment, predicted, row)| Near {
+            as_far: count - 1,
+            number: Number(plan.points.number(&digits)),
+            id: deployment.id(),
+            axes: axes(plan, &digits),
+            distance,
+            misses: plan
+                .judge
+                .misses(&row)
+                .into_iter()
+                .map(|miss| Missed {
+                    text: miss.to_string(),
+                    requirement: miss.requirement,
+                    metric: miss.metric,
+                    value: miss.value,
+                    bound: miss.bound,
+                    by: miss.by,
+                })
+                .collect(),
+            bottleneck: predicted.bottleneck.clone(),
+            smallest_fix: fix(plan, &digits, feasible),
+            predicted,
+        });
     told.collect()
 }
 

@@ -295,7 +295,7 @@ impl Write for Hashing {
 }
 
 impl Output {
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), ExploreError> {
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), ExploreError> {
         let out = self.out.as_mut().expect("it is taken out at the end");
         out.write_all(bytes).map_err(ExploreError::disk("write", &self.path))
     }
@@ -311,6 +311,17 @@ impl Output {
         };
         let hash = done().map_err(ExploreError::disk("write", &self.path))?;
         Ok((self.name.clone(), hex(&hash.finalize())))
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.as_mut().expect("it is taken out at the end").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.as_mut().expect("it is taken out at the end").flush()
     }
 }
 

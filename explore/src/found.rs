@@ -152,6 +152,8 @@ pub struct Near {
     pub axes: Axes,
     /// The largest miss as a share of its bound.
     pub distance: f64,
+    /// Others that are exactly as far.
+    pub as_far: u64,
     /// What it misses.
     pub misses: Vec<Missed>,
     /// The resource with the highest load.
