@@ -188,6 +188,10 @@ pub struct Explore {
     #[command(flatten)]
     pub choosing: Choosing,
 
+    /// Simulates every deployment for its whole duration, also those whose requirement is decided early
+    #[arg(long, conflicts_with = "resume")]
+    pub exact: bool,
+
     /// Says how many deployments there are, and computes nothing
     #[arg(long, conflicts_with_all = ["out", "resume", "shard"])]
     pub count: bool,

@@ -20,7 +20,11 @@ use crate::{found, manifest, models};
 pub fn run(args: &Explore) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
     let (scenario, inputs) = scenario(args)?;
-    let plan = plan(&scenario, inputs)?;
+    let exact = match &args.resume {
+        Some(path) => Folder::existing(path)?.1.is_exact,
+        None => args.exact,
+    };
+    let plan = plan(&scenario, inputs, exact)?;
     if args.count {
         let counts = on_threads(threads(&args.choosing), || count(&plan));
         return if args.choosing.json { print_json(&counts) } else { print(&counted(&counts)) };
@@ -57,7 +61,7 @@ pub fn run(args: &Explore) -> Result<(), Failure> {
 pub fn merge(args: &Merge) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
     let (scenario, inputs) = from_folder(&args.folder)?;
-    let plan = plan(&scenario, inputs)?;
+    let plan = plan(&scenario, inputs, Folder::existing(&args.folder)?.1.is_exact)?;
     collect(&plan, &Folder::open(&args.folder, &plan)?, &args.choosing, started)
 }
 
@@ -111,8 +115,8 @@ pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: 
     if found.numbers.feasible == 0 { Err(Failure::Told(ExitCode::from(1))) } else { Ok(()) }
 }
 
-pub fn plan(scenario: &Scenario, inputs: Vec<Input>) -> Result<Plan<'_>, Failure> {
-    Ok(Plan::new(scenario, models::shipped(), inputs, env!("CARGO_PKG_VERSION"))?)
+pub fn plan(scenario: &Scenario, inputs: Vec<Input>, is_exact: bool) -> Result<Plan<'_>, Failure> {
+    Ok(Plan::new(scenario, models::shipped(), inputs, env!("CARGO_PKG_VERSION"), is_exact)?)
 }
 
 fn threads(choosing: &Choosing) -> Option<usize> {

@@ -24,6 +24,19 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
     page.fact("screened", &some(numbers.screened, "provably miss a requirement; not simulated"));
     page.fact("infeasible", &some(numbers.infeasible, "simulated, and miss a requirement"));
     page.fact("feasible", &format!("{}, {} of them on the front", numbers.feasible, found.front));
+    let predicted = numbers.feasible + numbers.infeasible;
+    if predicted > 0 {
+        let mean = numbers.requests / predicted;
+        let early = match numbers.decided_early {
+            0 => String::new(),
+            early => format!("; {early} missed a requirement clearly in a part of the run"),
+        };
+        page.fact("requests", &format!("{mean} per simulated deployment{early}"));
+    }
+    if numbers.not_distinguishable > 0 {
+        let open = numbers.not_distinguishable;
+        page.fact("undecided", &format!("{open} too near their limit for a run of this length"));
+    }
     page.fact("require", &found.require.join(", "));
     page.fact("minimise", &found.minimise.join(", then "));
     page.blank();

@@ -37,6 +37,7 @@ fn asked(work: &Work, threads: Option<u16>) -> Explore {
         resume: None,
         shard: None,
         choosing: Choosing { threads, shortlist: work.shortlist, keep_units: false, json: false },
+        exact: false,
         count: false,
     }
 }
@@ -45,7 +46,7 @@ fn by_slurm(args: &Slurm) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
     let question = asked(&args.work, None);
     let (scenario, inputs) = explore::scenario(&question)?;
-    let plan = explore::plan(&scenario, inputs)?;
+    let plan = explore::plan(&scenario, inputs, false)?;
     let path = args.out.clone().unwrap_or_else(|| explore::default_folder(&plan, started));
     let path = std::path::absolute(&path).map_err(|cause| unwritable(&path, cause))?;
     let script = script(args, &plan, &path)?;
@@ -161,7 +162,7 @@ fn unwritable(path: &Path, cause: std::io::Error) -> Failure {
 
 fn by_kubernetes(args: &Kubernetes) -> Result<(), Failure> {
     let (scenario, inputs) = explore::scenario(&asked(&args.work, None))?;
-    let plan = explore::plan(&scenario, inputs)?;
+    let plan = explore::plan(&scenario, inputs, false)?;
     let named = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(input) = plan.inputs.iter().find(|input| !input.name.chars().all(named)) {
         return Err(Failure::Refused {

@@ -6,6 +6,8 @@ use offing_core::{Deployment, Engine, Parts, Quantiles, Summary};
 use offing_scenarios::Scenario;
 use offing_sim::{Estimate, Sweep};
 
+use crate::race::{Decided, Race};
+
 /// The metrics of a row, in order, and what they are of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metrics {
@@ -145,11 +147,16 @@ impl Rows {
     }
 }
 
-/// A row for each deployment, in their order. A row does not depend on its neighbours.
+/// A row for each deployment, in their order, and what a race says of it. A row does not depend on its neighbours.
 ///
 /// # Panics
 /// If [`offing_sim::refusal`] has a reason against one of them.
-pub fn evaluate(deployments: &[Deployment], metrics: &Metrics, sweep: &mut Sweep<'_>) -> Rows {
+pub fn evaluate(
+    deployments: &[Deployment],
+    metrics: &Metrics,
+    race: Option<&Race>,
+    sweep: &mut Sweep<'_>,
+) -> (Rows, Vec<Decided>) {
     let mut rows = Rows::default();
     rows.values.reserve(deployments.len() * metrics.width());
     if metrics.has_details {
@@ -160,12 +167,18 @@ pub fn evaluate(deployments: &[Deployment], metrics: &Metrics, sweep: &mut Sweep
             rows.requests.push(summary.requests.offered);
             rows.engines.push(summary.engine);
         }
-        return rows;
+        return (rows, vec![Decided::Unknown; deployments.len()]);
     }
-    for (deployment, estimate) in deployments.iter().zip(sweep.estimate(deployments)) {
+    let estimates: Vec<(Estimate, Decided)> = match race {
+        Some(race) => race.run(deployments, sweep),
+        None => sweep.estimate(deployments).into_iter().map(|one| (one, Decided::Unknown)).collect(),
+    };
+    let mut decided = Vec::with_capacity(deployments.len());
+    for (deployment, (estimate, how)) in deployments.iter().zip(estimates) {
         metrics.estimated(deployment, &estimate, &mut rows.values);
         rows.requests.push(estimate.requests.offered);
         rows.engines.push(estimate.engine);
+        decided.push(how);
     }
-    rows
+    (rows, decided)
 }

@@ -14,6 +14,7 @@ use crate::cells::{Cells, end, push_number, push_text, rows};
 use crate::folder::{MANIFEST, json};
 use crate::found::{Axes, Dropped, Effect, Found, Kept, Missed, Near, Number, Numbers, Reason, Ties};
 use crate::plan::{Looked, hex};
+use crate::race::Decided;
 use crate::unit::{Unit, Verdict};
 use crate::{AxisEffect, ExploreError, Folder, Minima, Plan, Sensitivity, cover, front, smallest_fix};
 
@@ -296,6 +297,10 @@ impl Gathered {
                 }
             }
             let Some(at) = predicted else { continue };
+            let numbers = &mut self.numbers;
+            numbers.not_distinguishable += u64::from(unit.decided[at] == Decided::Open);
+            numbers.decided_early += u64::from(unit.decided[at] == Decided::Early);
+            numbers.requests += unit.requests[at];
             if let Some(sensitivity) = &mut self.sensitivity {
                 for (value, &metric) in of_goal.iter_mut().zip(&chosen.of_goal) {
                     *value = unit.metrics[metric][at];

@@ -87,6 +87,12 @@ pub struct Numbers {
     pub infeasible: u64,
     /// Predicted, and all requirements are met.
     pub feasible: u64,
+    /// Of those predicted: the whole run does not tell whether the requirement of the race is met.
+    pub not_distinguishable: u64,
+    /// Of those predicted: given up after a part of the run.
+    pub decided_early: u64,
+    /// Requests that were simulated, each deployment that shares a lane counted.
+    pub requests: u64,
 }
 
 /// A deployment that is worth trying.

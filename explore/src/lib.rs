@@ -23,6 +23,7 @@ mod screen;
 
 mod evaluate;
 mod plan;
+mod race;
 mod unit;
 
 mod folder;
@@ -48,6 +49,7 @@ pub use found::{Axes, Dropped, Effect, Found, Kept, Missed, Near, Number, Number
 pub use judge::{Judge, Miss};
 pub use pareto::{front, front_by_definition, undominated};
 pub use plan::{Identity, Input, Looked, Plan};
+pub use race::{Decided, Race};
 pub use sample::{MOST_NUMBERS, Points};
 pub use screen::{Minima, Rejection, SLACK_NS, Screen};
 pub use sensitivity::{AxisEffect, Level, MetricEffect, Sensitivity};

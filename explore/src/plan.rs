@@ -8,10 +8,11 @@ use offing_scenarios::{Excluded, Goal, Scenario, canonical, infeasible};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::race::Race;
 use crate::{ExploreError, Judge, Metrics, Points, Screen};
 
 /// Changes with everything that changes a byte of a unit file or of a result, beside the version.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A file that the scenario names, with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Identity {
     pub models_hash: String,
     /// Where chance begins.
     pub seed: u64,
+    /// Whether every deployment is simulated for its whole duration, without a race.
+    pub is_exact: bool,
 }
 
 impl Identity {
@@ -74,6 +77,10 @@ impl Identity {
         if self.inputs != other.inputs {
             return Some("a file that its scenario names had other values".into());
         }
+        if self.is_exact != other.is_exact {
+            let told = |is_exact: bool| if is_exact { "with `--exact`" } else { "as a race" };
+            return Some(format!("it was begun {}, and not {}", told(self.is_exact), told(other.is_exact)));
+        }
         (self != other).then(|| format!("its models are `{}`, and not `{}`", self.models, other.models))
     }
 }
@@ -100,6 +107,8 @@ pub struct Plan<'a> {
     pub judge: Judge,
     /// The same for each requirement alone.
     pub judges: Vec<Judge>,
+    /// How requirements are decided early; nothing if they are not.
+    pub race: Option<Race>,
     pub(crate) fingerprint: [u8; 32],
     unit_len: u64,
 }
@@ -124,6 +133,7 @@ impl<'a> Plan<'a> {
         models: &'a ModelSet,
         inputs: Vec<Input>,
         version: &str,
+        is_exact: bool,
     ) -> Result<Plan<'a>, ExploreError> {
         let canonical = canonical(scenario);
         let hash = |text: &str| hex(&Sha256::digest(text));
@@ -136,6 +146,7 @@ impl<'a> Plan<'a> {
             models: models.label(),
             models_hash: models.hash().into(),
             seed: scenario.seed,
+            is_exact,
         };
         let points = Points::new(&scenario.space, scenario.seed)?;
         let metrics = Metrics::new(scenario);
@@ -154,6 +165,7 @@ impl<'a> Plan<'a> {
             screen: Screen::new(&scenario.goal, models),
             fingerprint: identity.fingerprint(),
             unit_len: unit_len(points.len()),
+            race: Race::new(&scenario.goal).filter(|_| !is_exact),
             identity,
             metrics,
             points,

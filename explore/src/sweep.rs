@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::plan::Looked;
+use crate::race::Decided;
 use crate::unit::{Unit, Verdict};
 use crate::{ExploreError, Folder, Minima, Plan, evaluate};
 
@@ -189,7 +190,7 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
     /// Predicts and judges what waits.
     fn flush(&mut self) {
         let plan = self.plan;
-        let rows = evaluate(&self.waiting, &plan.metrics, self.sweep);
+        let (rows, decided) = evaluate(&self.waiting, &plan.metrics, plan.race.as_ref(), self.sweep);
         self.waiting.clear();
         for (number, row) in std::mem::take(&mut self.waiting_rows).into_iter().enumerate() {
             let values = &rows.values[rows.of(number)];
@@ -200,12 +201,19 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
                 self.unit.reasons[row] = self.missed(mask);
                 self.unit.distances[row] = plan.judge.distance(values);
             }
+            if let (Decided::Open, Some(race)) = (decided[number], &plan.race) {
+                let told = &self.unit.texts[self.unit.reasons[row] as usize];
+                let between = if told.is_empty() { "" } else { "; " };
+                let text = format!("{told}{between}not distinguishable from `{}`", race.requirement());
+                self.unit.reasons[row] = self.text(&text);
+            }
             for (column, value) in self.unit.metrics.iter_mut().zip(values) {
                 column.push(*value);
             }
         }
         self.unit.requests.extend(rows.requests);
         self.unit.engines.extend(rows.engines);
+        self.unit.decided.extend(decided);
     }
 
     /// The reason that names these requirements, one bit each: a goal has at most 64.

@@ -8,11 +8,13 @@
 //! head      "OFFINGU1", fingerprint of the plan [32], unit u64, rows u32, predicted u32, width u32, texts u32
 //! texts     for each: length u32, UTF-8
 //! rows      offset in the unit u32.. | verdict u8.. | text u32.. | value f64.. | distance f64..
-//! predicted requests u64.. | engine u8.. | first metric f64.. | second metric f64.. | ..
+//! predicted requests u64.. | engine u8.. | decided u8.. | first metric f64.. | second metric f64.. | ..
 //! end       checksum u64
 //! ```
 
 use offing_core::Engine;
+
+use crate::race::Decided;
 
 /// What became of a number of the space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +62,8 @@ pub(crate) struct Unit {
     /// One per predicted row, as all that follows.
     pub requests: Vec<u64>,
     pub engines: Vec<Engine>,
+    /// What a race says of each.
+    pub decided: Vec<Decided>,
     /// One column per metric.
     pub metrics: Vec<Vec<f64>>,
 }
@@ -77,7 +81,7 @@ const MAGIC: &[u8; 8] = b"OFFINGU1";
 impl Unit {
     pub(crate) fn to_bytes(&self, head: Head<'_>) -> Vec<u8> {
         let (rows, predicted) = (self.offsets.len(), self.requests.len());
-        let mut bytes = Vec::with_capacity(128 + rows * 25 + predicted * (9 + 8 * head.width));
+        let mut bytes = Vec::with_capacity(128 + rows * 25 + predicted * (10 + 8 * head.width));
         bytes.extend(MAGIC);
         bytes.extend(head.fingerprint);
         bytes.extend(head.unit.to_le_bytes());
@@ -95,6 +99,7 @@ impl Unit {
         self.distances.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
         self.requests.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
         bytes.extend(self.engines.iter().map(|engine| *engine as u8));
+        bytes.extend(self.decided.iter().map(|decided| *decided as u8));
         for column in &self.metrics {
             column.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
         }
@@ -139,6 +144,8 @@ impl Unit {
             _ => None,
         };
         unit.engines = reader.take(predicted)?.iter().map(engine).collect::<Option<_>>()?;
+        let decided = |byte: &u8| Decided::ALL.get(usize::from(*byte)).copied();
+        unit.decided = reader.take(predicted)?.iter().map(decided).collect::<Option<_>>()?;
         for _ in 0..width {
             unit.metrics.push(reader.column(predicted, f64::from_le_bytes)?);
         }
@@ -191,6 +198,7 @@ mod tests {
             distances: vec![0.0, 0.25, f64::INFINITY],
             requests: vec![100, 200],
             engines: vec![Engine::Stations, Engine::Events],
+            decided: vec![Decided::Whole, Decided::Unknown],
             metrics: vec![vec![1.5, -0.0], vec![2.5, 3.5], vec![4.0, 5.0]],
         }
     }

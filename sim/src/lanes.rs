@@ -163,6 +163,11 @@ impl<'m> Sweep<'m> {
         may_apply(deployment) && downlink(deployment, self.models).is_some()
     }
 
+    /// The models that predict.
+    pub fn models(&self) -> &'m ModelSet {
+        self.models
+    }
+
     /// Simulates one deployment by itself.
     ///
     /// # Panics
@@ -176,7 +181,25 @@ impl<'m> Sweep<'m> {
     /// # Panics
     /// If [`crate::refusal`] has a reason against one of them.
     pub fn estimate(&mut self, deployments: &[Deployment]) -> Vec<Estimate> {
-        let mut estimates: Vec<Option<Estimate>> = vec![None; deployments.len()];
+        let estimates = self.estimate_in_lanes(deployments, f64::INFINITY);
+        let one_by_one = |(d, estimate): (&Deployment, Option<(Estimate, Above)>)| match estimate {
+            Some((estimate, _)) => estimate,
+            None => Estimate::of_run(d, &crate::simulate(d, self.models, self.seed)),
+        };
+        deployments.iter().zip(estimates).map(one_by_one).collect()
+    }
+
+    /// Estimates those deployments that lanes can have, and how many of their requests take longer than `limit`
+    /// [ns]; nothing for the others.
+    ///
+    /// # Panics
+    /// If [`crate::refusal`] has a reason against one of them.
+    pub fn estimate_in_lanes(
+        &mut self,
+        deployments: &[Deployment],
+        limit: f64,
+    ) -> Vec<Option<(Estimate, Above)>> {
+        let mut estimates = vec![None; deployments.len()];
         let mut by_upstream: HashMap<Key, Vec<usize>> = HashMap::new();
         for (i, d) in deployments.iter().enumerate() {
             if may_apply(d) {
@@ -184,12 +207,9 @@ impl<'m> Sweep<'m> {
             }
         }
         for members in by_upstream.into_values() {
-            self.estimate_group(deployments, &members, &mut estimates);
+            self.estimate_group(deployments, &members, limit, &mut estimates);
         }
-        let one_by_one = |(d, estimate): (&Deployment, Option<Estimate>)| {
-            estimate.unwrap_or_else(|| Estimate::of_run(d, &crate::simulate(d, self.models, self.seed)))
-        };
-        deployments.iter().zip(estimates).map(one_by_one).collect()
+        estimates
     }
 
     /// Estimates the deployments that share an upstream, those that lanes can have.
@@ -197,7 +217,8 @@ impl<'m> Sweep<'m> {
         &mut self,
         deployments: &[Deployment],
         members: &[usize],
-        estimates: &mut [Option<Estimate>],
+        limit: f64,
+        estimates: &mut [Option<(Estimate, Above)>],
     ) {
         let first = &deployments[members[0]];
         assert_eq!(crate::refusal(first), None, "the caller asks first");
@@ -237,12 +258,13 @@ impl<'m> Sweep<'m> {
             // Lanes that are left over repeat the last job.
             let mut jobs: Vec<Job> = distinct[from..to].iter().map(|(job, _)| *job).collect();
             jobs.resize(lanes, jobs[jobs.len() - 1]);
-            let run = Run { group: &group, jobs: &jobs, scratch: &mut self.scratch };
+            let run = Run { group: &group, jobs: &jobs, limit, scratch: &mut self.scratch };
             let totals = arch.dispatch(run);
             for ((_, who), totals) in distinct[from..to].iter().zip(&totals) {
                 let Some(totals) = totals else { continue };
                 for &i in who {
-                    estimates[i] = Some(Estimate::of_lane(&deployments[i], self.models, totals));
+                    estimates[i] =
+                        Some((Estimate::of_lane(&deployments[i], self.models, &totals.0), totals.1));
                 }
             }
             from = to;
@@ -333,11 +355,13 @@ impl pulp::WithSimd for Width {
 struct Run<'r> {
     group: &'r Group,
     jobs: &'r [Job],
+    /// Latencies above are counted [ns].
+    limit: f64,
     scratch: &'r mut Scratch,
 }
 
 impl pulp::WithSimd for Run<'_> {
-    type Output = Vec<Option<Totals>>;
+    type Output = Vec<Option<(Totals, Above)>>;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
@@ -363,7 +387,7 @@ impl Run<'_> {
         simd: S,
         down: bool,
         varies: bool,
-    ) -> Vec<Option<Totals>> {
+    ) -> Vec<Option<(Totals, Above)>> {
         const { assert!(V == vectors(C), "as many lanes as there are jobs") };
         match (down, varies) {
             (false, false) => simd.vectorize(Vectorized::<S, V, C, false, false> { simd, run: self }),
@@ -383,11 +407,11 @@ struct Vectorized<'r, S: Simd, const V: usize, const C: usize, const DOWN: bool,
 impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool> pulp::NullaryFnOnce
     for Vectorized<'_, S, V, C, DOWN, VARIES>
 {
-    type Output = Vec<Option<Totals>>;
+    type Output = Vec<Option<(Totals, Above)>>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        let Run { group, jobs, scratch } = self.run;
+        let Run { group, jobs, limit, scratch } = self.run;
         let lanes = Node::<S, V, C>::LANES;
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
@@ -399,6 +423,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
 
         let mut node = Node::<S, V, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
+        let mut batches = Batches::new(group.observed, lanes);
         for (number, segment) in upstream.segments.iter().enumerate() {
             if number > 0 {
                 node.next_node(&all);
@@ -412,7 +437,11 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                     delay: if VARIES { &delays[range.clone()] } else { &[] },
                 };
                 let latency = &mut scratch.latency[..range.len() * lanes];
-                if node.chunk::<DOWN, VARIES>(&requests, latency) {
+                let is_edge = node.chunk::<DOWN, VARIES>(&requests, latency);
+                if limit < f64::INFINITY {
+                    batches.add(requests.emitted[0], requests.emitted, latency, limit);
+                }
+                if is_edge {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
                     continue;
                 }
@@ -424,15 +453,78 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
             if DOWN {
                 let latency = &mut scratch.latency[..C * lanes];
                 node.flush::<VARIES>(latency);
+                if limit < f64::INFINITY {
+                    let last = upstream.emitted[..segment.end].last().copied().unwrap_or(0.0);
+                    batches.add(last, &[], latency, limit);
+                }
                 record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
             }
         }
         let sums = node.sums();
-        let result: Vec<Option<Totals>> = (0..lanes)
-            .map(|lane| totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch))
+        let result: Vec<Option<(Totals, Above)>> = (0..lanes)
+            .map(|lane| {
+                let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
+                Some((totals, batches.above(lane)))
+            })
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
         result
+    }
+}
+
+/// How many of a deployment's requests take longer than a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Above {
+    /// Share of the observed requests, 0..1.
+    pub share: f64,
+    /// Its standard error by batch means, never less than twice that of independent requests.
+    pub error: f64,
+}
+
+/// Counts per batch: equal spans of emission.
+struct Batches {
+    observed: Observed,
+    lanes: usize,
+    seen: [f64; BATCHES],
+    /// One row of lanes per batch.
+    above: Vec<f64>,
+}
+
+const BATCHES: usize = 16;
+
+impl Batches {
+    fn new(observed: Observed, lanes: usize) -> Self {
+        Batches { observed, lanes, seen: [0.0; BATCHES], above: vec![0.0; BATCHES * lanes] }
+    }
+
+    /// Adds a chunk of requests and the latencies that came out meanwhile. It belongs to the batch of its first
+    /// request; departures lag behind by less than that matters.
+    #[inline(always)]
+    fn add(&mut self, first: f64, emitted: &[f64], latency: &[f64], limit: f64) {
+        let Observed { from, until } = self.observed;
+        let place = ((first - from) / (until - from) * BATCHES as f64).clamp(0.0, BATCHES as f64 - 1.0);
+        let batch = place as usize;
+        self.seen[batch] += emitted.iter().filter(|&&at| at >= from).count() as f64;
+        let above = &mut self.above[batch * self.lanes..(batch + 1) * self.lanes];
+        for row in latency.chunks_exact(self.lanes) {
+            for (above, &span) in above.iter_mut().zip(row) {
+                *above += f64::from(u8::from(span > limit));
+            }
+        }
+    }
+
+    fn above(&self, lane: usize) -> Above {
+        let n: f64 = self.seen.iter().sum();
+        let of_batch = |batch: usize| self.above[batch * self.lanes + lane];
+        let share = (0..BATCHES).map(of_batch).sum::<f64>() / n;
+        let residual = |batch: usize| of_batch(batch) - share * self.seen[batch];
+        let squares: f64 = (0..BATCHES).map(|batch| residual(batch).powi(2)).sum();
+        let count = BATCHES as f64;
+        let by_batches = squares * count / (count - 1.0) / (n * n);
+        // Three of n is what a share of which nothing was seen may still be.
+        let likely = share.clamp(3.0 / n, 1.0 - 3.0 / n);
+        let independent = likely * (1.0 - likely) / n;
+        Above { share, error: by_batches.max(2.0 * independent).sqrt() }
     }
 }
 

@@ -32,7 +32,7 @@ use offing_core::{Deployment, Engine, Request, Run};
 use offing_models::ModelSet;
 
 pub use estimate::Estimate;
-pub use lanes::Sweep;
+pub use lanes::{Above, Sweep};
 use network::Network;
 pub use network::refusal;
 pub use report::is_stable;

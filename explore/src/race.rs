@@ -1,0 +1,141 @@
+//! Gives up early what certainly misses a requirement on a quantile of the latency.
+//!
+//! `latency_p95_ms <= 150` is missed by a deployment of which more than 5 % of the requests take longer than 150 ms.
+//! Whether they do is often clear after a sixteenth of the run: then the rest of it is not simulated, and the row
+//! holds the metrics of the part that was. Everything else runs for the whole duration, so that what is compared on
+//! the front was simulated alike.
+//!
+//! Two things make an early decision wrong, and each has its guard:
+//! - Successive requests are alike, so the share has the standard error of batch means, never less than that of
+//!   half as many independent requests, and [`SIGMAS`] of them lie between it and the limit.
+//! - Near saturation a queue forgets slowly, and all deployments meet the same, perhaps unlucky, requests. So
+//!   there is no decision before 600/(1 - load)^2 requests per node, the relaxation time with a margin. In
+//!   overload there is nothing to wait for: it only gets worse.
+//!
+//! Where the whole run leaves the share within the same distance of the limit, the row says that it is not
+//! distinguishable.
+
+use offing_core::{Deployment, Span};
+use offing_models::loads;
+use offing_scenarios::Goal;
+use offing_sim::{Above, Estimate, Sweep};
+
+/// Standard errors between a share and its limit.
+const SIGMAS: f64 = 4.0;
+/// Requests per node after which a queue has forgotten how it began, times (1 - load)^2.
+const RELAXATION: f64 = 600.0;
+/// The rounds, as parts of the observed span.
+const PARTS: [u64; 2] = [16, 4];
+/// A round of fewer requests decides next to nothing.
+const FEWEST: f64 = 2048.0;
+
+/// A requirement that can be decided early.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Race {
+    /// What may be exceeded [ns],
+    limit_ns: f64,
+    /// by at most this share of the requests.
+    allowed: f64,
+    /// The requirement as it was written.
+    text: String,
+}
+
+/// What the race says of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// It missed the requirement in a part of the run.
+    Early,
+    /// The whole run tells.
+    Whole,
+    /// The whole run does not tell.
+    Open,
+    /// It is not known how sure the answer is.
+    Unknown,
+}
+
+impl Decided {
+    /// All of them, in the order of their numbers in unit files.
+    pub const ALL: [Decided; 4] = [Decided::Early, Decided::Whole, Decided::Open, Decided::Unknown];
+}
+
+impl Race {
+    /// The race for the first requirement of a goal that has the right form.
+    pub fn new(goal: &Goal) -> Option<Race> {
+        goal.require.iter().find_map(|condition| {
+            let limit = condition.limit().filter(|limit| limit.at_most)?;
+            let allowed = match limit.metric.as_str() {
+                "latency_p50_ms" => 0.5,
+                "latency_p90_ms" => 0.1,
+                "latency_p95_ms" => 0.05,
+                "latency_p99_ms" => 0.01,
+                "latency_p999_ms" => 0.001,
+                _ => return None,
+            };
+            Some(Race { limit_ns: limit.limit * 1e6, allowed, text: condition.text().into() })
+        })
+    }
+
+    /// The requirement that it is about.
+    pub fn requirement(&self) -> &str {
+        &self.text
+    }
+
+    /// Estimates deployments, in their order. Those that lanes cannot have run for the whole duration, alone.
+    pub fn run(&self, deployments: &[Deployment], sweep: &mut Sweep<'_>) -> Vec<(Estimate, Decided)> {
+        let mut found: Vec<Option<(Estimate, Decided)>> = vec![None; deployments.len()];
+        let mut alive: Vec<usize> = (0..deployments.len()).collect();
+        for part in PARTS {
+            let (tried, mut next): (Vec<usize>, Vec<usize>) =
+                alive.into_iter().partition(|&i| is_worth_a_round(&deployments[i], part));
+            let shortened: Vec<Deployment> =
+                tried.iter().map(|&i| shortened(&deployments[i], part)).collect();
+            let estimates = sweep.estimate_in_lanes(&shortened, self.limit_ns);
+            for ((&i, d), estimate) in tried.iter().zip(&shortened).zip(estimates) {
+                match estimate {
+                    Some((estimate, above)) if self.tell(d, sweep, &estimate, above) == Some(false) => {
+                        found[i] = Some((estimate, Decided::Early));
+                    }
+                    _ => next.push(i),
+                }
+            }
+            next.sort_unstable();
+            alive = next;
+        }
+        let left: Vec<Deployment> = alive.iter().map(|&i| deployments[i].clone()).collect();
+        for ((&i, d), estimate) in alive.iter().zip(&left).zip(sweep.estimate_in_lanes(&left, self.limit_ns))
+        {
+            found[i] = Some(match estimate {
+                Some((estimate, above)) => {
+                    let is_open = self.tell(d, sweep, &estimate, above).is_none();
+                    (estimate, if is_open { Decided::Open } else { Decided::Whole })
+                }
+                None => (Estimate::of_run(d, &sweep.simulate(d)), Decided::Unknown),
+            });
+        }
+        found.into_iter().map(|one| one.expect("each was simulated in the end")).collect()
+    }
+
+    /// Whether a deployment meets the requirement; nothing if that is not certain.
+    fn tell(&self, d: &Deployment, sweep: &Sweep<'_>, estimate: &Estimate, above: Above) -> Option<bool> {
+        let (_, load) = loads(d, &sweep.models().transport()).bottleneck();
+        let nodes = if d.is_offloaded() { d.targets().nodes } else { d.endpoints().nodes };
+        let served = estimate.requests.completed as f64 / f64::from(nodes);
+        if load < 1.0 && served < RELAXATION / (1.0 - load).powi(2) {
+            return None;
+        }
+        let distance = self.allowed - above.share;
+        (distance.abs() > SIGMAS * above.error).then_some(distance > 0.0)
+    }
+}
+
+fn is_worth_a_round(d: &Deployment, part: u64) -> bool {
+    let observed_s = (d.duration - d.warm_up).as_secs_f64();
+    d.app.rate_hz * f64::from(d.endpoints().nodes) * observed_s / part as f64 >= FEWEST
+}
+
+/// The same with a part of the observed span. A longer run begins like a shorter one.
+fn shortened(d: &Deployment, part: u64) -> Deployment {
+    let observed_ns = (d.duration - d.warm_up).as_nanos() / part;
+    let duration = Span::from_nanos(d.warm_up.as_nanos() + observed_ns.max(1));
+    Deployment { duration, ..d.clone() }
+}
