@@ -217,14 +217,14 @@ impl Minima {
         let (app, placement) = (&d.app, &d.placement);
         let cut = if d.is_offloaded() { placement.cut as usize } else { 0 };
         let mut work = |stages: &[offing_core::Stage], speed: f64| -> u64 {
-            stages.iter().map(|stage| self.of(&stage.work, 1e9 / speed)).sum()
+            stages.iter().map(|stage| self.work_ns(&stage.work, speed)).sum()
         };
         let process = work(&app.stages[cut..], d.targets().speed);
         if !d.is_offloaded() {
             return [0, 0, 0, process, 0];
         }
         let speed = d.endpoints().speed;
-        let prepare = work(&app.stages[..cut], speed) + self.of(&app.prepare, 1e9 / speed);
+        let prepare = work(&app.stages[..cut], speed) + self.work_ns(&app.prepare, speed);
         let message = if cut == 0 { &app.frame } else { &app.stages[cut - 1].output };
         let result = &app.stages[app.stages.len() - 1].output;
         let uplink = self.way_ns(d, models, [placement.endpoint, placement.target], message);
@@ -246,6 +246,14 @@ impl Minima {
         let bytes = self.of(message, 1.0);
         // On a recorded link a message may come just in time for its last opportunity.
         delay + Transmission::new(direction, &models.transport()).span(bytes).unwrap_or(0)
+    }
+
+    /// The smallest work at a speed [ns]. Work is drawn at speed 1 and divided, so that one table serves all speeds.
+    fn work_ns(&mut self, work: &Distribution, speed: f64) -> u64 {
+        match work {
+            Distribution::Constant(_) => self.of(work, 1e9 / speed),
+            _ => (self.of(work, 1e9) as f64 / speed) as u64,
+        }
     }
 
     /// The smallest sample of a distribution, in units of `1 / unit`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use offing_core::Deployment;
 use rayon::prelude::*;
@@ -87,14 +88,16 @@ pub fn sweep(
         units.par_iter().map(|&unit| Ok(folder.read_unit(plan, unit)?.is_some())).collect();
     let (there, missing): (Vec<_>, Vec<_>) = units.iter().zip(found?).partition(|(_, found)| *found);
     done(there.iter().map(|(unit, _)| length(**unit)).sum());
-    missing.par_iter().with_max_len(1).try_for_each_init(
-        || Worker::new(plan),
-        |worker, (unit, _)| {
-            folder.write_unit(plan, **unit, &compute(plan, **unit, worker))?;
-            done(length(**unit));
-            Ok(())
-        },
-    )?;
+    // What a thread has made for one unit serves the next.
+    let idle = Mutex::new(Vec::new());
+    missing.par_iter().with_max_len(1).try_for_each(|(unit, _)| {
+        let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut worker = taken.unwrap_or_else(|| Worker::new(plan));
+        folder.write_unit(plan, **unit, &compute(plan, **unit, &mut worker))?;
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        done(length(**unit));
+        Ok(())
+    })?;
     Ok(Swept { computed: missing.len() as u64, found: there.len() as u64 })
 }
 

@@ -73,14 +73,24 @@ type Kind = (bool, Option<usize>, usize, usize, u64);
 impl Job {
     /// What lanes of a vector have in common.
     fn kind(&self) -> Kind {
-        let size = (self.lane.workers as usize).next_power_of_two();
-        (self.has_downlink, self.delays, self.column, size, self.deadline.to_bits())
+        (self.has_downlink, self.delays, self.column, size(self.lane.workers), self.deadline.to_bits())
     }
 
     /// Puts jobs of one kind together, and equal ones next to each other.
     fn order(&self) -> (Kind, u32, [u64; 4]) {
         let Lane { workers, factor, constant, reply, delay } = self.lane;
         (self.kind(), workers, [factor, constant, reply, delay].map(f64::to_bits))
+    }
+}
+
+/// The number of workers that a lane is compiled for.
+fn size(workers: u32) -> usize {
+    match workers {
+        0..=4 => workers as usize,
+        5..=6 => 6,
+        7..=8 => 8,
+        9..=12 => 12,
+        _ => 16,
     }
 }
 
@@ -218,9 +228,10 @@ impl<'m> Sweep<'m> {
         }
         let mut from = 0;
         let arch = pulp::Arch::new();
-        let lanes = arch.dispatch(Width);
+        let width = arch.dispatch(Width);
         while from < distinct.len() {
             let kind = distinct[from].0.kind();
+            let lanes = width * vectors(size(distinct[from].0.lane.workers));
             let alike = distinct[from..].iter().take(lanes).take_while(|(job, _)| job.kind() == kind);
             let to = from + alike.count();
             // Lanes that are left over repeat the last job.
@@ -300,7 +311,12 @@ impl Group {
     }
 }
 
-/// How many lanes the processor has.
+/// How many vectors of lanes of a size go side by side.
+const fn vectors(size: usize) -> usize {
+    if size <= 4 { 2 } else { 1 }
+}
+
+/// How many lanes a vector of the processor has.
 struct Width;
 
 impl pulp::WithSimd for Width {
@@ -308,7 +324,7 @@ impl pulp::WithSimd for Width {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        Node::<S, 1>::LANES
+        S::F64_LANES
     }
 }
 
@@ -326,43 +342,53 @@ impl pulp::WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let Job { lane, has_downlink, delays, .. } = self.jobs[0];
-        match lane.workers.next_power_of_two() {
-            1 => self.run::<S, 1>(simd, has_downlink, delays.is_some()),
-            2 => self.run::<S, 2>(simd, has_downlink, delays.is_some()),
-            4 => self.run::<S, 4>(simd, has_downlink, delays.is_some()),
-            8 => self.run::<S, 8>(simd, has_downlink, delays.is_some()),
-            _ => self.run::<S, 16>(simd, has_downlink, delays.is_some()),
+        let (down, varies) = (has_downlink, delays.is_some());
+        match size(lane.workers) {
+            1 => self.run::<S, 2, 1>(simd, down, varies),
+            2 => self.run::<S, 2, 2>(simd, down, varies),
+            3 => self.run::<S, 2, 3>(simd, down, varies),
+            4 => self.run::<S, 2, 4>(simd, down, varies),
+            6 => self.run::<S, 1, 6>(simd, down, varies),
+            8 => self.run::<S, 1, 8>(simd, down, varies),
+            12 => self.run::<S, 1, 12>(simd, down, varies),
+            _ => self.run::<S, 1, 16>(simd, down, varies),
         }
     }
 }
 
 impl Run<'_> {
     #[inline(always)]
-    fn run<S: Simd, const C: usize>(self, simd: S, down: bool, varies: bool) -> Vec<Option<Totals>> {
+    fn run<S: Simd, const V: usize, const C: usize>(
+        self,
+        simd: S,
+        down: bool,
+        varies: bool,
+    ) -> Vec<Option<Totals>> {
+        const { assert!(V == vectors(C), "as many lanes as there are jobs") };
         match (down, varies) {
-            (false, false) => simd.vectorize(Vectorized::<S, C, false, false> { simd, run: self }),
-            (false, true) => simd.vectorize(Vectorized::<S, C, false, true> { simd, run: self }),
-            (true, false) => simd.vectorize(Vectorized::<S, C, true, false> { simd, run: self }),
-            (true, true) => simd.vectorize(Vectorized::<S, C, true, true> { simd, run: self }),
+            (false, false) => simd.vectorize(Vectorized::<S, V, C, false, false> { simd, run: self }),
+            (false, true) => simd.vectorize(Vectorized::<S, V, C, false, true> { simd, run: self }),
+            (true, false) => simd.vectorize(Vectorized::<S, V, C, true, false> { simd, run: self }),
+            (true, true) => simd.vectorize(Vectorized::<S, V, C, true, true> { simd, run: self }),
         }
     }
 }
 
 /// [`Run`] with all that the compiler must know. Each is compiled by itself.
-struct Vectorized<'r, S: Simd, const C: usize, const DOWN: bool, const VARIES: bool> {
+struct Vectorized<'r, S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool> {
     simd: S,
     run: Run<'r>,
 }
 
-impl<S: Simd, const C: usize, const DOWN: bool, const VARIES: bool> pulp::NullaryFnOnce
-    for Vectorized<'_, S, C, DOWN, VARIES>
+impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool> pulp::NullaryFnOnce
+    for Vectorized<'_, S, V, C, DOWN, VARIES>
 {
     type Output = Vec<Option<Totals>>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
         let Run { group, jobs, scratch } = self.run;
-        let lanes = Node::<S, C>::LANES;
+        let lanes = Node::<S, V, C>::LANES;
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
         let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
@@ -371,7 +397,7 @@ impl<S: Simd, const C: usize, const DOWN: bool, const VARIES: bool> pulp::Nullar
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
         scratch.places.resize(CHUNK * lanes, 0);
 
-        let mut node = Node::<S, C>::new(self.simd, &all, group.observed);
+        let mut node = Node::<S, V, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
         for (number, segment) in upstream.segments.iter().enumerate() {
             if number > 0 {

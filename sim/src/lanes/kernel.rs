@@ -24,10 +24,6 @@ use pulp::Simd;
 /// Requests that are worked off together. What they leave behind stays in the nearest cache.
 pub(super) const CHUNK: usize = 128;
 
-/// Vectors side by side, so that one's results are there when the next is done. With 512-bit vectors that is 16
-/// lanes.
-pub(super) const VECTORS: usize = 2;
-
 /// When a worker that a lane does not have is free.
 const NEVER: f64 = 1e300;
 /// When a worker was last busy before the run.
@@ -87,70 +83,71 @@ pub(super) struct Sums {
     pub longest: f64,
 }
 
-/// State and sums of `VECTORS` vectors of lanes with at most `C` workers each.
+/// State and sums of `V` vectors of lanes with at most `C` workers each. Several vectors side by side hide each
+/// other's latency, as long as they fit the registers.
 #[derive(Clone, Copy)]
-struct State<S: Simd, const C: usize> {
+struct State<S: Simd, const V: usize, const C: usize> {
     /// When the workers are free, ascending.
-    free: [[S::f64s; C]; VECTORS],
+    free: [[S::f64s; C]; V],
     /// When the requests were emitted that they serve until then.
-    whose: [[S::f64s; C]; VECTORS],
+    whose: [[S::f64s; C]; V],
     /// How long their replies will travel, where that varies.
-    travel: [[S::f64s; C]; VECTORS],
+    travel: [[S::f64s; C]; V],
     /// When the downlink is free.
-    down: [S::f64s; VECTORS],
-    queue: [S::f64s; VECTORS],
-    process: [S::f64s; VECTORS],
-    downlink: [S::f64s; VECTORS],
-    busy: [S::f64s; VECTORS],
-    returned: [S::f64s; VECTORS],
-    shortest: [S::f64s; VECTORS],
-    longest: [S::f64s; VECTORS],
+    down: [S::f64s; V],
+    queue: [S::f64s; V],
+    process: [S::f64s; V],
+    downlink: [S::f64s; V],
+    busy: [S::f64s; V],
+    returned: [S::f64s; V],
+    shortest: [S::f64s; V],
+    longest: [S::f64s; V],
 }
 
 /// The lanes themselves.
 #[derive(Clone, Copy)]
-struct Fixed<S: Simd> {
-    factor: [S::f64s; VECTORS],
-    constant: [S::f64s; VECTORS],
-    reply: [S::f64s; VECTORS],
-    delay: [S::f64s; VECTORS],
+struct Fixed<S: Simd, const V: usize> {
+    factor: [S::f64s; V],
+    constant: [S::f64s; V],
+    reply: [S::f64s; V],
+    delay: [S::f64s; V],
     from: S::f64s,
     until: S::f64s,
 }
 
 /// One node in all lanes.
-pub(super) struct Node<S: Simd, const C: usize> {
+pub(super) struct Node<S: Simd, const V: usize, const C: usize> {
     simd: S,
-    state: State<S, C>,
-    fixed: Fixed<S>,
+    state: State<S, V, C>,
+    fixed: Fixed<S, V>,
     observed: Observed,
 }
 
-impl<S: Simd, const C: usize> Node<S, C> {
+impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
     /// Lanes of one node.
-    pub(super) const LANES: usize = VECTORS * S::F64_LANES;
+    pub(super) const LANES: usize = V * S::F64_LANES;
 
     /// Idle nodes.
     #[inline(always)]
     pub(super) fn new(simd: S, lanes: &[Lane], observed: Observed) -> Self {
-        let column = |value: &dyn Fn(&Lane) -> f64| -> [S::f64s; VECTORS] {
+        let column = |value: &dyn Fn(&Lane) -> f64| -> [S::f64s; V] {
             let values: Vec<f64> = lanes.iter().map(value).collect();
             let (vectors, _) = S::as_simd_f64s(&values);
             std::array::from_fn(|v| vectors[v])
         };
-        let of_worker = |there: f64, missing: f64| -> [[S::f64s; C]; VECTORS] {
-            let workers: [[S::f64s; VECTORS]; C] = std::array::from_fn(|c| {
+        let of_worker = |there: f64, missing: f64| -> [[S::f64s; C]; V] {
+            let workers: [[S::f64s; V]; C] = std::array::from_fn(|c| {
                 column(&|lane| if c < lane.workers as usize { there } else { missing })
             });
             std::array::from_fn(|v| std::array::from_fn(|c| workers[c][v]))
         };
-        let all = |value| [simd.splat_f64s(value); VECTORS];
+        let all = |value| [simd.splat_f64s(value); V];
         Node {
             simd,
             state: State {
                 free: of_worker(LONG_AGO, NEVER),
                 whose: of_worker(NOBODY, NEVER),
-                travel: [[simd.splat_f64s(0.0); C]; VECTORS],
+                travel: [[simd.splat_f64s(0.0); C]; V],
                 down: all(LONG_AGO),
                 queue: all(0.0),
                 process: all(0.0),
@@ -210,7 +207,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
     }
 
     #[inline(always)]
-    fn all_at_least_from(&self, whose: &[[S::f64s; C]; VECTORS]) -> bool {
+    fn all_at_least_from(&self, whose: &[[S::f64s; C]; V]) -> bool {
         let simd = self.simd;
         let least = whose.iter().flatten().fold(simd.splat_f64s(NEVER), |a, &b| simd.min_f64s(a, b));
         simd.reduce_min_f64s(least) >= self.observed.from
@@ -231,7 +228,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
         let (simd, state) = (self.simd, &self.state);
         let mut latest = simd.splat_f64s(LONG_AGO);
         let missing = simd.splat_f64s(NEVER);
-        for v in 0..VECTORS {
+        for v in 0..V {
             let mut done = simd.splat_f64s(LONG_AGO);
             for &free in &state.free[v] {
                 let is_there = simd.less_than_f64s(free, missing);
@@ -257,7 +254,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
         let (arrived, emitted) = (&requests.arrived[..n], &requests.emitted[..n]);
         let (latency, _) = S::as_mut_simd_f64s(latency);
         let travel = if VARIES { &requests.delay[..n] } else { &[] };
-        let (work, latency) = (&requests.work[..n], &mut latency[..n * VECTORS]);
+        let (work, latency) = (&requests.work[..n], &mut latency[..n * V]);
         let zero = simd.splat_f64s(0.0);
         let whole = simd.splat_f64s(TWO_52);
         for i in 0..n {
@@ -265,7 +262,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
             let emission = simd.splat_f64s(emitted[i]);
             let own_travel = if VARIES { simd.splat_f64s(travel[i]) } else { zero };
             let demand = simd.splat_f64s(work[i]);
-            for v in 0..VECTORS {
+            for v in 0..V {
                 let product = simd.mul_f64s(demand, fixed.factor[v]);
                 let rounded = simd.sub_f64s(simd.add_f64s(product, whole), whole);
                 let work = simd.add_f64s(rounded, fixed.constant[v]);
@@ -312,7 +309,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 if DOWN {
                     s.downlink[v] = simd.add_f64s(s.downlink[v], back);
                 }
-                latency[i * VECTORS + v] = span;
+                latency[i * V + v] = span;
 
                 // Insertion into the sorted instants. Equal ones stay in order of arrival, because all
                 // comparisons are with the new one.
@@ -360,7 +357,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
         let missing = simd.splat_f64s(NEVER);
         let s = &mut self.state;
         for c in 0..C {
-            for v in 0..VECTORS {
+            for v in 0..V {
                 let (left, whose) = (s.free[v][c], s.whose[v][c]);
                 let is_there = simd.less_than_f64s(left, missing);
                 s.down[v] = simd.add_f64s(simd.max_f64s(s.down[v], left), fixed.reply[v]);
@@ -371,7 +368,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
                 let (span, back) = (simd.sub_f64s(received, whose), simd.sub_f64s(received, left));
                 let (span, back) = s.see(simd, v, is_seen, span, back);
                 s.downlink[v] = simd.add_f64s(s.downlink[v], back);
-                latency[c * VECTORS + v] = span;
+                latency[c * V + v] = span;
             }
         }
     }
@@ -381,7 +378,7 @@ impl<S: Simd, const C: usize> Node<S, C> {
         let s = &self.state;
         let simd = self.simd;
         let mut sums = vec![Sums::default(); Self::LANES];
-        let mut column = |values: &[S::f64s; VECTORS], place: fn(&mut Sums) -> &mut f64| {
+        let mut column = |values: &[S::f64s; V], place: fn(&mut Sums) -> &mut f64| {
             for (v, vector) in values.iter().enumerate() {
                 let mut lanes = vec![0.0; S::F64_LANES];
                 S::as_mut_simd_f64s(&mut lanes).0[0] = simd.add_f64s(*vector, simd.splat_f64s(0.0));
@@ -401,9 +398,9 @@ impl<S: Simd, const C: usize> Node<S, C> {
     }
 }
 
-impl<S: Simd, const C: usize> State<S, C> {
+impl<S: Simd, const V: usize, const C: usize> State<S, V, C> {
     #[inline(always)]
-    fn count_returned(&mut self, simd: S, fixed: &Fixed<S>, v: usize, received: S::f64s) {
+    fn count_returned(&mut self, simd: S, fixed: &Fixed<S, V>, v: usize, received: S::f64s) {
         let is_in = simd.and_m64s(
             simd.greater_than_or_equal_f64s(received, fixed.from),
             simd.less_than_f64s(received, fixed.until),
