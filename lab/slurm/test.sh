@@ -32,7 +32,7 @@ job() { squeue --noheader --array --format=%F | head -n 1; }
 (
     cd "$J"
     # Long enough that a task is still running when it is killed.
-    set -- space.toml --set 'duration=1000 s'
+    set -- space.toml --set 'duration=20000 s' --set 'goal.require=["queue_p95_ms <= 200", "load < 3"]'
     ./offing explore "$@" --out whole >/dev/null
 
     ./offing submit slurm "$@" --shards 3 --out "$J/run" >first.log 2>&1 &
