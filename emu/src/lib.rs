@@ -1,3 +1,6 @@
 //! Measures deployments on real infrastructure.
-//!
-//! Empty so far, and not offered on the command line. Plan, ledger, inventory, cluster, runs: the providers and managers come here.
+
+mod error;
+pub mod links;
+
+pub use error::EmuError;
