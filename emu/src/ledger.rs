@@ -208,7 +208,8 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, EmuError> {
             Err(cause) if cause.kind() == ErrorKind::NotFound => continue,
             Err(cause) => return Err(EmuError::file(&path, cause)),
         };
-        let under_way = File::open(&path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        let under_way =
+            File::open(&path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
         let (begun, resources) = read(&text);
         entries.push(Entry { run: run.into(), begun, under_way, resources });
     }

@@ -30,7 +30,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { dilate: Dilate::By(1.0), pin: false, queue_packets: 1_000, links: LinkKind::Forwarder, seed: 1 }
+        Settings {
+            dilate: Dilate::By(1.0),
+            pin: false,
+            queue_packets: 1_000,
+            links: LinkKind::Forwarder,
+            seed: 1,
+        }
     }
 }
 
@@ -180,8 +186,9 @@ pub fn plan(deployments: &[Deployment], settings: &Settings, host: Host) -> Resu
     for deployment in deployments {
         match plan_one(deployment, settings, host) {
             Ok(run) => runs.push(run),
-            Err(refused) => reasons
-                .extend(refused.into_iter().map(|reason| format!("deployment {}: {reason}", deployment.id()))),
+            Err(refused) => reasons.extend(
+                refused.into_iter().map(|reason| format!("deployment {}: {reason}", deployment.id())),
+            ),
         }
     }
     match reasons.is_empty() {
@@ -202,10 +209,13 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     }
     let real = needs(deployment);
     let fastest_bit_s = fastest(deployment);
-    let least = f64::max(real.cores / host.cores, match settings.links {
-        LinkKind::Forwarder => fastest_bit_s / FASTEST_BIT_S,
-        LinkKind::Netem => 0.0,
-    });
+    let least = f64::max(
+        real.cores / host.cores,
+        match settings.links {
+            LinkKind::Forwarder => fastest_bit_s / FASTEST_BIT_S,
+            LinkKind::Netem => 0.0,
+        },
+    );
     let dilate = match settings.dilate {
         Dilate::Auto => least.ceil().max(1.0),
         Dilate::By(k) => k,
@@ -240,7 +250,8 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     let mut nodes = nodes(deployment, dilate);
     if settings.pin && !pin(&mut nodes, host.cores as u32) {
         let wanted: u32 = nodes.iter().map(|node| node.cores).sum();
-        reasons.push(format!("{wanted} cores cannot be pinned on {} processors; leave out `--pin`", host.cores));
+        reasons
+            .push(format!("{wanted} cores cannot be pinned on {} processors; leave out `--pin`", host.cores));
     }
     if !reasons.is_empty() {
         return Err(reasons);
@@ -333,8 +344,7 @@ fn needs(deployment: &Deployment) -> Needs {
     let tiers: Vec<&Tier> = deployment.used_tiers().iter().map(|&tier| &deployment.tiers[tier]).collect();
     let node_cores: f64 =
         tiers.iter().map(|tier| f64::from(tier.nodes) * f64::from(tier.cores) * tier.quota).sum();
-    let memory_bytes =
-        tiers.iter().map(|tier| u64::from(tier.nodes) * tier.memory_bytes.unwrap_or(0)).sum();
+    let memory_bytes = tiers.iter().map(|tier| u64::from(tier.nodes) * tier.memory_bytes.unwrap_or(0)).sum();
     let link_cores = if deployment.is_offloaded() {
         let app = &deployment.app;
         let packets = |bytes: f64| (bytes / SEGMENT_BYTES).ceil().max(1.0);
@@ -517,7 +527,8 @@ mod tests {
         let run = one(&deployment(Scope::Node, 8e6), &Settings::default()).unwrap();
         let names: Vec<_> = run.nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["endpoint-0", "endpoint-1", "cloud-0"]);
-        let paths: Vec<_> = run.paths.iter().map(|p| (p.from, p.to, p.medium, p.latency.to_string())).collect();
+        let paths: Vec<_> =
+            run.paths.iter().map(|p| (p.from, p.to, p.medium, p.latency.to_string())).collect();
         let path = |from, to, medium, delay: &str| (from, to, medium, delay.to_string());
         // The link is written from the cloud, so `down` leads to it. The cloud's replies share a medium.
         assert_eq!(

@@ -33,9 +33,8 @@ impl Pair {
 
     fn try_new(rate_bit_s: Option<f64>, paths: Vec<Path>) -> Result<Pair, String> {
         let agent = agent()?;
-        let nodes: Vec<_> = (0..2)
-            .map(|_| Process::start("unshare", &["-n", "sleep", "120"]))
-            .collect::<Result<_, _>>()?;
+        let nodes: Vec<_> =
+            (0..2).map(|_| Process::start("unshare", &["-n", "sleep", "120"])).collect::<Result<_, _>>()?;
         sleep(Duration::from_millis(200));
         let medium = Medium { rate_bit_s, queue_packets: 1_000 };
         let attachment = |i: usize| Attachment {
@@ -44,7 +43,12 @@ impl Pair {
             address: [10, 77, 0, 1 + i as u8].into(),
             prefix: 24,
         };
-        let spec = Spec { seed: 1, nodes: vec![attachment(0), attachment(1)], media: vec![medium.clone(), medium], paths };
+        let spec = Spec {
+            seed: 1,
+            nodes: vec![attachment(0), attachment(1)],
+            media: vec![medium.clone(), medium],
+            paths,
+        };
         let command = [env!("CARGO_BIN_EXE_offing-forwarder").to_string()];
         let forwarder = Forwarder::start(&command, &spec).map_err(|cause| cause.to_string())?;
         if let Some(cause) = &forwarder.ready.real_time_error {
@@ -61,7 +65,8 @@ impl Pair {
     /// Measures from the first node towards the second.
     fn measure(&self, args: &[&str]) -> Value {
         let net = format!("--net=/proc/{}/ns/net", self.nodes[0].id());
-        let output = Command::new("nsenter").args([&net, &self.agent]).args(args).output().expect("nsenter is there");
+        let output =
+            Command::new("nsenter").args([&net, &self.agent]).args(args).output().expect("nsenter is there");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("the agent says JSON")
     }
@@ -81,7 +86,9 @@ fn number(value: &Value, key: &str) -> f64 {
 fn ten_milliseconds_each_way_are_twenty_there_and_back_while_all_processors_are_busy() {
     let _alone = alone();
     let name = "ten_milliseconds_each_way";
-    let Some(mut pair) = Pair::new(name, None, vec![direction(0, 10, 0.0), direction(1, 10, 0.0)]) else { return };
+    let Some(mut pair) = Pair::new(name, None, vec![direction(0, 10, 0.0), direction(1, 10, 0.0)]) else {
+        return;
+    };
     let _load = busy();
     let measured = pair.measure(&["ping", "10.77.0.2", "400", "5000"]);
     eprintln!("{measured}");
@@ -128,7 +135,9 @@ fn the_devices_vanish_when_the_forwarder_is_killed() {
     let paths = vec![direction(0, 1, 0.0), direction(1, 1, 0.0)];
     let Some(mut pair) = Pair::new("the_devices_vanish", None, paths) else { return };
     let devices = |pair: &Pair| {
-        std::fs::read_to_string(format!("/proc/{}/net/dev", pair.nodes[0].id())).expect("it runs").contains("eth0")
+        std::fs::read_to_string(format!("/proc/{}/net/dev", pair.nodes[0].id()))
+            .expect("it runs")
+            .contains("eth0")
     };
     assert!(devices(&pair));
     let id = pair.forwarder.process().to_string();

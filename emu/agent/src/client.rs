@@ -56,7 +56,9 @@ fn ask(socket: &UdpSocket, question: Packet) -> io::Result<Packet> {
         };
         while let Some((length, _, _)) = packet::receive(socket, &mut buffer)? {
             match Packet::read(&buffer[..length]) {
-                Some(answer) if answer.purpose == question.purpose && answer.sequence == question.sequence => {
+                Some(answer)
+                    if answer.purpose == question.purpose && answer.sequence == question.sequence =>
+                {
                     return Ok(answer);
                 }
                 _ => {}
@@ -70,14 +72,18 @@ fn ask(socket: &UdpSocket, question: Packet) -> io::Result<Packet> {
 pub fn ping(peer: Ipv4Addr, count: u64, interval: Duration) -> io::Result<String> {
     let socket = socket(peer)?;
     let greeting = u64::MAX;
-    ask(&socket, Packet { purpose: Purpose::Ping, stream: 0, sequence: greeting, sent_ns: 0, received_ns: 0 })?;
+    ask(
+        &socket,
+        Packet { purpose: Purpose::Ping, stream: 0, sequence: greeting, sent_ns: 0, received_ns: 0 },
+    )?;
     let listener = socket.try_clone()?;
     let ear = thread::spawn(move || hear(&listener, count));
     let begin = Instant::now();
     let mut buffer = [0; SHORT];
     for sequence in 0..count {
         sleep_until(begin + interval * sequence as u32);
-        Packet { purpose: Purpose::Ping, stream: 0, sequence, sent_ns: now_ns(), received_ns: 0 }.write(&mut buffer);
+        Packet { purpose: Purpose::Ping, stream: 0, sequence, sent_ns: now_ns(), received_ns: 0 }
+            .write(&mut buffer);
         socket.send(&buffer)?;
     }
     let (up, down, both) = ear.join().map_err(|_| io::Error::other("the listener failed"))??;
@@ -103,7 +109,8 @@ fn hear(socket: &UdpSocket, count: u64) -> io::Result<(Moments, Moments, Moments
         match Packet::read(&buffer[..length]) {
             Some(answer) if answer.purpose == Purpose::Ping && answer.sequence < count => {
                 // An answer carries in `stream` the instant at which it left.
-                let (there, back) = (span(answer.sent_ns, answer.received_ns), span(answer.stream, arrived_ns));
+                let (there, back) =
+                    (span(answer.sent_ns, answer.received_ns), span(answer.stream, arrived_ns));
                 up.add(there);
                 down.add(back);
                 // What the other node took to turn it round is no property of the link.
@@ -123,7 +130,8 @@ fn span(from_ns: u64, to_ns: u64) -> f64 {
 pub fn stream(peer: Ipv4Addr, count: u64, rate_hz: u64) -> io::Result<String> {
     let socket = socket(peer)?;
     let stream = now_ns();
-    let question = Packet { purpose: Purpose::Counted, stream, sequence: u64::MAX, sent_ns: 0, received_ns: 0 };
+    let question =
+        Packet { purpose: Purpose::Counted, stream, sequence: u64::MAX, sent_ns: 0, received_ns: 0 };
     ask(&socket, question)?;
     let begin = Instant::now();
     let mut buffer = [0; SHORT];
@@ -143,7 +151,8 @@ pub fn stream(peer: Ipv4Addr, count: u64, rate_hz: u64) -> io::Result<String> {
 pub fn flood(peer: Ipv4Addr, rate_bit_s: u64, length: Duration) -> io::Result<String> {
     let socket = socket(peer)?;
     let stream = now_ns();
-    let question = Packet { purpose: Purpose::Flooded, stream, sequence: u64::MAX, sent_ns: 0, received_ns: 0 };
+    let question =
+        Packet { purpose: Purpose::Flooded, stream, sequence: u64::MAX, sent_ns: 0, received_ns: 0 };
     ask(&socket, question)?;
     let mut buffer = [0; LONG];
     let begin = Instant::now();

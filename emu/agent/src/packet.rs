@@ -93,7 +93,8 @@ pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
 pub fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddrV4, u64)>> {
     let mut control = cmsg_space!(TimeSpec);
     let mut parts = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty());
+    let message =
+        recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty());
     let message = match message {
         Ok(message) => message,
         Err(nix::Error::EAGAIN | nix::Error::EINTR | nix::Error::ECONNREFUSED) => return Ok(None),
@@ -113,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_packet_reads_back_as_it_was_written_and_strangers_are_ignored() {
-        let packet = Packet { purpose: Purpose::Flood, stream: 7, sequence: 1, sent_ns: u64::MAX, received_ns: 3 };
+        let packet =
+            Packet { purpose: Purpose::Flood, stream: 7, sequence: 1, sent_ns: u64::MAX, received_ns: 3 };
         let mut buffer = [0; SHORT];
         packet.write(&mut buffer);
         assert_eq!(Packet::read(&buffer), Some(packet));

@@ -376,7 +376,8 @@ impl<'a> Forwarding<'a> {
     fn turn(&mut self) -> io::Result<()> {
         let next_due = self.send_due();
         let wait_ns = self.wait_ns(next_due);
-        let wait = Timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 };
+        let wait =
+            Timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 };
         match poll(&mut self.polled, Some(&wait)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(()),
             Ok(_) => {}

@@ -207,8 +207,11 @@ mod tests {
             };
             (0..20_000).map(due).collect()
         };
-        let delays: Vec<f64> =
-            spread(100_000_000).iter().zip(0..).map(|(due, i)| (due - i * 100_000_000) as f64 / 1e6).collect();
+        let delays: Vec<f64> = spread(100_000_000)
+            .iter()
+            .zip(0..)
+            .map(|(due, i)| (due - i * 100_000_000) as f64 / 1e6)
+            .collect();
         let mean = delays.iter().sum::<f64>() / 20_000.0;
         let sd = (delays.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / 20_000.0).sqrt();
         assert!((mean - 10.0).abs() < 0.06 && (sd - 2.0).abs() < 0.04, "{mean} {sd}");
