@@ -1,13 +1,16 @@
 //! Measures deployments on real infrastructure.
 
+mod cluster;
 mod down;
 mod error;
 mod interrupt;
 pub mod ledger;
 pub mod links;
 mod plan;
+mod proof;
 pub mod provider;
 
+pub use cluster::{Cluster, Inventory, Tools, find_agent};
 pub use down::{Which, down};
 pub use error::EmuError;
 pub use interrupt::{interrupt, interrupted};
@@ -15,3 +18,4 @@ pub use plan::{
     CPU_S_PER_PACKET, Dilate, FASTEST_BIT_S, Host, IMAGE, LinkKind, Needs, Node, Plan, RunPlan, Settings,
     plan,
 };
+pub use proof::{Check, Proof, Quantity};
