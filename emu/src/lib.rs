@@ -1,6 +1,7 @@
 //! Measures deployments on real infrastructure.
 
 mod cluster;
+pub mod doctor;
 mod down;
 mod error;
 mod interrupt;
