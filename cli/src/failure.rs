@@ -21,6 +21,15 @@ pub enum Failure {
     Unreadable { file: String, cause: io::Error },
     /// An output cannot be written.
     Unwritable { file: String, cause: io::Error },
+    /// What was measured is not what was asked.
+    #[cfg(feature = "emu")]
+    Unmet(String),
+    /// The infrastructure failed.
+    #[cfg(feature = "emu")]
+    Infrastructure(String),
+    /// The user has had enough, and what was made is removed.
+    #[cfg(feature = "emu")]
+    Interrupted,
     /// Whoever read our output has heard enough.
     Hung,
 }
@@ -47,6 +56,10 @@ impl Failure {
             }
             Failure::Unreadable { file, cause } => vec![format!("error: cannot read `{file}`: {cause}")],
             Failure::Unwritable { file, cause } => vec![format!("error: cannot write {file}: {cause}")],
+            #[cfg(feature = "emu")]
+            Failure::Unmet(message) | Failure::Infrastructure(message) => vec![format!("error: {message}")],
+            #[cfg(feature = "emu")]
+            Failure::Interrupted => vec!["interrupted: nothing is left".into()],
             Failure::Told(_) | Failure::Hung => Vec::new(),
         };
         let mut stderr = io::stderr().lock();
@@ -64,6 +77,12 @@ impl Failure {
             Failure::Infeasible(_) => ExitCode::from(1),
             Failure::Bad(_) | Failure::Refused { .. } | Failure::Unreadable { .. } => ExitCode::from(2),
             Failure::Unwritable { .. } => ExitCode::from(3),
+            #[cfg(feature = "emu")]
+            Failure::Unmet(_) => ExitCode::from(1),
+            #[cfg(feature = "emu")]
+            Failure::Infrastructure(_) => ExitCode::from(3),
+            #[cfg(feature = "emu")]
+            Failure::Interrupted => ExitCode::from(130),
         }
     }
 }

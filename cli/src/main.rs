@@ -16,6 +16,9 @@ mod simulate;
 mod table;
 mod trace;
 
+#[cfg(feature = "emu")]
+mod emulate;
+
 mod convert;
 mod editors;
 
@@ -33,6 +36,10 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => simulate::run(simulate),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
+        #[cfg(feature = "emu")]
+        Command::Emulate(command) => emulate::run(command),
+        #[cfg(feature = "emu")]
+        Command::Doctor(doctor) => emulate::doctor(doctor),
         Command::Schema => editors::schema(),
         Command::Completions { shell } => editors::completions(*shell),
         Command::Man { folder } => editors::man(folder.as_deref()),
