@@ -9,12 +9,15 @@ use offing_emu::doctor::{Verdict, diagnose, host};
 use offing_emu::ledger::{self, Entry, Resource, default_folder};
 use offing_emu::links::{forwarder, netem};
 use offing_emu::{
-    EmuError, Inventory, LinkKind, Plan, Proof, RunPlan, Settings, Tools, Which, down, find_agent, interrupt, plan,
+    EmuError, Inventory, LinkKind, Plan, Proof, RunPlan, Settings, Tools, Which, down, find_agent, interrupt,
+    plan,
 };
 use offing_scenarios::Loaded;
 use serde::Serialize;
 
-use crate::args::{Doctor, Emulate, EmulateDown, EmulateList, EmulatePlan, EmulateProve, Links, Planning, State};
+use crate::args::{
+    Doctor, Emulate, EmulateDown, EmulateList, EmulatePlan, EmulateProve, Links, Planning, State,
+};
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Output, issues, note, on_first_signal, print, print_json};
@@ -25,9 +28,8 @@ pub fn run(command: &Emulate) -> Result<(), Failure> {
         Emulate::Prove(args) => prove(args),
         Emulate::List(args) => list(args),
         Emulate::Down(args) => remove(args),
-        Emulate::Forwarder { .. } => {
-            forwarder::serve().map_err(|cause| Failure::Infrastructure(format!("the forwarder failed: {cause}")))
-        }
+        Emulate::Forwarder { .. } => forwarder::serve()
+            .map_err(|cause| Failure::Infrastructure(format!("the forwarder failed: {cause}"))),
     }
 }
 
@@ -53,7 +55,8 @@ pub fn doctor(args: &Doctor) -> Result<(), Failure> {
                 text += &format!("{:30} {advice}\n", "");
             }
         }
-        let links = diagnosis.links.map_or("nothing can make links".into(), |links| format!("links by {links}"));
+        let links =
+            diagnosis.links.map_or("nothing can make links".into(), |links| format!("links by {links}"));
         let able = if diagnosis.able { "this host can measure" } else { "this host cannot measure" };
         text += &format!("{able}; {links}\n");
         print(&text)?;
@@ -195,7 +198,10 @@ fn prove_one(run: &RunPlan, tools: &Tools) -> Result<Proof, Failure> {
 fn open(folder: &Path, input: &Path) -> Result<[Output; 2], Failure> {
     fs::create_dir_all(folder)
         .map_err(|cause| Failure::Unwritable { file: format!("`{}`", folder.display()), cause })?;
-    Ok([Output::create(&folder.join("plan.json"), input)?, Output::create(&folder.join("proof.json"), input)?])
+    Ok([
+        Output::create(&folder.join("plan.json"), input)?,
+        Output::create(&folder.join("proof.json"), input)?,
+    ])
 }
 
 fn finish(file: Output, value: &impl Serialize) -> Result<(), Failure> {
@@ -238,6 +244,8 @@ fn remove(args: &EmulateDown) -> Result<(), Failure> {
     if args.json {
         return print_json(&removed);
     }
-    let line = |Removed { run, resource }: &Removed| format!("{run}  {:10} {}\n", resource.kind.name(), resource.name);
+    let line = |Removed { run, resource }: &Removed| {
+        format!("{run}  {:10} {}\n", resource.kind.name(), resource.name)
+    };
     print(&removed.iter().map(line).collect::<String>())
 }

@@ -116,7 +116,9 @@ fn as_needed(mut finding: Finding, links: bool) -> Finding {
 
 fn engine() -> Finding {
     match Docker::connect().and_then(|docker| docker.about()) {
-        Ok((version, cgroups)) => found("container engine", format!("Docker {version}, control groups v{cgroups}")),
+        Ok((version, cgroups)) => {
+            found("container engine", format!("Docker {version}, control groups v{cgroups}"))
+        }
         Err(cause) => missing(
             "container engine",
             Verdict::No,
@@ -129,12 +131,14 @@ fn engine() -> Finding {
 
 fn rights() -> Finding {
     let effective = fs::read_to_string("/proc/self/status").ok().and_then(|status| {
-        let line = status.lines().find_map(|line| line.strip_prefix("CapEff:").map(str::trim).map(String::from))?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("CapEff:").map(str::trim).map(String::from))?;
         u64::from_str_radix(&line, 16).ok()
     });
     let needed = [("CAP_NET_ADMIN", 12), ("CAP_SYS_PTRACE", 19), ("CAP_SYS_ADMIN", 21), ("CAP_SYS_NICE", 23)];
     let held = effective.unwrap_or(0);
-    let lacking: Vec<&str> = needed.iter().filter(|(_, bit)| held >> bit & 1 == 0).map(|(name, _)| *name).collect();
+    let lacking: Vec<&str> =
+        needed.iter().filter(|(_, bit)| held >> bit & 1 == 0).map(|(name, _)| *name).collect();
     match lacking.is_empty() {
         true => found("rights", "all capabilities that links need"),
         false => missing(
@@ -173,7 +177,8 @@ fn tun() -> Finding {
 
 /// Tried on a thread that ends at once.
 fn real_time() -> Finding {
-    let tried = thread::spawn(forwarder::real_time).join().unwrap_or_else(|_| Err("the attempt failed".into()));
+    let tried =
+        thread::spawn(forwarder::real_time).join().unwrap_or_else(|_| Err("the attempt failed".into()));
     match tried {
         Ok(()) => found("real-time scheduling", "SCHED_FIFO is granted"),
         Err(cause) => missing(
@@ -191,7 +196,9 @@ fn control_groups() -> Finding {
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         return found(what, "version 2");
     }
-    match Path::new("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").exists() || Path::new("/sys/fs/cgroup/cpu").exists() {
+    match Path::new("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").exists()
+        || Path::new("/sys/fs/cgroup/cpu").exists()
+    {
         true => found(what, "version 1"),
         false => missing(
             what,
@@ -239,7 +246,9 @@ fn clock() -> Finding {
     let source = fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
     let source = source.map_or("unknown".into(), |text| text.trim().to_string());
     match source.as_str() {
-        "tsc" | "kvm-clock" | "arch_sys_counter" | "hyperv_clocksource_tsc_page" => found("clock source", source),
+        "tsc" | "kvm-clock" | "arch_sys_counter" | "hyperv_clocksource_tsc_page" => {
+            found("clock source", source)
+        }
         _ => missing(
             "clock source",
             Verdict::Limited,

@@ -1,32 +1,28 @@
 //! What the tests against the real kernel share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::OnceLock;
 
-/// Says that a test could not be made here. The script that runs the suite counts these lines.
+/// Says that a test could not be made here. `run-tests` counts them by name from the file that
+/// `OFFING_SKIPPED` names, because the harness keeps what passing tests print to itself.
 pub fn skip(name: &str, reason: &str) {
     println!("skipped: {name} ({reason})");
-    // Also past the harness, which keeps what passing tests print to itself.
-    use std::io::Write;
-    if let Ok(mut terminal) = std::fs::OpenOptions::new().append(true).create(true).open(skipped_file()) {
-        let _ = writeln!(terminal, "{name} ({reason})");
+    if let Some(file) = std::env::var_os("OFFING_SKIPPED") {
+        let mut list =
+            OpenOptions::new().append(true).create(true).open(file).expect("the list can be written");
+        writeln!(list, "{name} ({reason})").expect("the list can be written");
     }
 }
 
-/// Where the names of skipped tests are gathered.
-pub fn skipped_file() -> PathBuf {
-    match std::env::var_os("OFFING_SKIPPED") {
-        Some(file) => file.into(),
-        None => "/dev/null".into(),
-    }
-}
-
-/// Measurements would disturb each other.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(|broken| broken.into_inner())
+/// Measurements would disturb each other, also those of other test processes.
+pub fn alone() -> File {
+    let lock = File::create(std::env::temp_dir().join("offing-measures.lock")).expect("it can be made");
+    lock.lock().expect("it can be locked");
+    lock
 }
 
 pub fn root() -> PathBuf {
