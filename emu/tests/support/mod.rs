@@ -1,5 +1,6 @@
 //! What the tests against the real kernel share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
