@@ -11,7 +11,10 @@
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
+use offing_core::Span;
+
 use super::forwarder::{Attachment, DEVICE, Spec};
+use super::shaper::Path;
 use crate::error::EmuError;
 
 /// One command: the program and its arguments.
@@ -71,10 +74,9 @@ fn shape(spec: &Spec, node: usize, inside: &str, add: &mut impl FnMut(String)) {
         add(format!(
             "{tc} class add dev {DEVICE} parent 1:{parent:x} classid 1:{class:x} htb rate {rate} ceil {rate}"
         ));
-        let mut netem = format!("limit {}", spec.media[path.medium].queue_packets);
-        netem += &format!(" delay {}ns", path.latency.as_nanos());
+        let mut netem = format!("limit {} delay {}", limit(spec, path), microseconds(path.latency));
         if path.jitter.as_nanos() > 0 {
-            netem += &format!(" {}ns distribution normal", path.jitter.as_nanos());
+            netem += &format!(" {} distribution normal", microseconds(path.jitter));
         }
         if path.loss > 0.0 {
             netem += &format!(" loss {}%", path.loss * 100.0);
@@ -85,6 +87,21 @@ fn shape(spec: &Spec, node: usize, inside: &str, add: &mut impl FnMut(String)) {
             "{tc} filter add dev {DEVICE} parent 1: protocol ip prio 1 u32 match ip dst {to}/32 flowid 1:{class:x}"
         ));
     }
+}
+
+/// tc of 2022 does not read `ns`.
+fn microseconds(span: Span) -> String {
+    format!("{}us", span.as_nanos() as f64 / 1e3)
+}
+
+/// netem counts the packets that it delays among those that wait: what fits into the delay comes on top.
+fn limit(spec: &Spec, path: &Path) -> u64 {
+    const FRAME_BITS: f64 = 1_514.0 * 8.0;
+    const PLENTY: u64 = 200_000;
+    let medium = &spec.media[path.medium];
+    let longest_s = path.latency.as_secs_f64() + 4.0 * path.jitter.as_secs_f64();
+    let delayed = medium.rate_bit_s.map(|rate_bit_s| (rate_bit_s * longest_s / FRAME_BITS).ceil() as u64);
+    delayed.map_or(PLENTY, |delayed| (medium.queue_packets as u64 + delayed).min(PLENTY))
 }
 
 fn rate(spec: &Spec, medium: usize) -> String {
@@ -132,8 +149,7 @@ pub fn attachment(name: &str, process: i64, address: Ipv4Addr) -> Attachment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::links::shaper::{Medium, Path};
-    use offing_core::Span;
+    use crate::links::shaper::Medium;
 
     #[test]
     fn a_medium_with_two_receivers_is_a_class_with_two_netems() {
@@ -167,10 +183,10 @@ nsenter --net=/proc/100/ns/net ip link set eth0 up gso_max_segs 1
 nsenter --net=/proc/100/ns/net tc qdisc add dev eth0 root handle 1: htb
 nsenter --net=/proc/100/ns/net tc class add dev eth0 parent 1: classid 1:1000 htb rate 7210000bit
 nsenter --net=/proc/100/ns/net tc class add dev eth0 parent 1:1000 classid 1:1 htb rate 7210000bit ceil 7210000bit
-nsenter --net=/proc/100/ns/net tc qdisc add dev eth0 parent 1:1 netem limit 50 delay 45000000ns
+nsenter --net=/proc/100/ns/net tc qdisc add dev eth0 parent 1:1 netem limit 77 delay 45000us
 nsenter --net=/proc/100/ns/net tc filter add dev eth0 parent 1: protocol ip prio 1 u32 match ip dst 10.77.0.2/32 flowid 1:1
 nsenter --net=/proc/100/ns/net tc class add dev eth0 parent 1:1000 classid 1:2 htb rate 7210000bit ceil 7210000bit
-nsenter --net=/proc/100/ns/net tc qdisc add dev eth0 parent 1:2 netem limit 50 delay 5000000ns loss 1%
+nsenter --net=/proc/100/ns/net tc qdisc add dev eth0 parent 1:2 netem limit 53 delay 5000us loss 1%
 nsenter --net=/proc/100/ns/net tc filter add dev eth0 parent 1: protocol ip prio 1 u32 match ip dst 10.77.0.3/32 flowid 1:2
 ip -n offing-x link add node1 type veth peer name eth0 netns 101
 ip -n offing-x link set node1 master hub up
@@ -179,7 +195,7 @@ nsenter --net=/proc/101/ns/net ip link set eth0 up gso_max_segs 1
 nsenter --net=/proc/101/ns/net tc qdisc add dev eth0 root handle 1: htb
 nsenter --net=/proc/101/ns/net tc class add dev eth0 parent 1: classid 1:1001 htb rate 100gbit
 nsenter --net=/proc/101/ns/net tc class add dev eth0 parent 1:1001 classid 1:3 htb rate 100gbit ceil 100gbit
-nsenter --net=/proc/101/ns/net tc qdisc add dev eth0 parent 1:3 netem limit 1000 delay 45000000ns 1000000ns distribution normal
+nsenter --net=/proc/101/ns/net tc qdisc add dev eth0 parent 1:3 netem limit 200000 delay 45000us 1000us distribution normal
 nsenter --net=/proc/101/ns/net tc filter add dev eth0 parent 1: protocol ip prio 1 u32 match ip dst 10.77.0.1/32 flowid 1:3
 ip -n offing-x link add node2 type veth peer name eth0 netns 102
 ip -n offing-x link set node2 master hub up
