@@ -189,6 +189,41 @@ fn an_interrupt_removes_what_was_made() {
 }
 
 #[test]
+fn a_run_whose_forwarder_dies_is_worth_nothing_and_leaves_nothing() {
+    let _alone = alone();
+    let Some(agent) = able("a_run_whose_forwarder_dies") else { return };
+    let (folder, before) = (state("forwarder"), existing());
+    let mut child = under_way(&agent, folder.to_str().expect("text"));
+    let forwarders =
+        Command::new("pgrep").args(["-P", &child.id().to_string()]).output().expect("pgrep is there");
+    let forwarder = String::from_utf8_lossy(&forwarders.stdout).trim().to_string();
+    assert!(Command::new("kill").args(["-9", &forwarder]).status().expect("kill is there").success());
+    assert_eq!(child.wait().expect("it was started").code(), Some(3));
+    assert_nothing_left(&before);
+    fs::remove_dir_all(folder).expect("it is ours");
+}
+
+#[test]
+fn the_kernels_links_are_proved_where_it_has_them() {
+    let _alone = alone();
+    let name = "the_kernels_links_are_proved";
+    let Some(agent) = able(name) else { return };
+    let findings = offing(&["doctor", "--json"]).json();
+    let netem =
+        findings["findings"].as_array().expect("a list").iter().find(|finding| finding["what"] == "netem");
+    if netem.expect("the doctor looks for it")["verdict"] != "yes" {
+        return skip(name, "this kernel has no netem");
+    }
+    let (folder, before) = (state("netem"), existing());
+    let args = ["emulate", "prove", DEPLOYMENT, "--agent", &agent, "--links", "netem", "--json"];
+    let places = ["--state", folder.to_str().expect("text")];
+    let told = (0..3).map(|_| offing(&[&args[..], &places].concat())).find(|told| told.code != 1);
+    assert_eq!(told.expect("one of three proofs holds").expect_code(0).json()["holds"], true);
+    assert_nothing_left(&before);
+    fs::remove_dir_all(folder).expect("it is ours");
+}
+
+#[test]
 fn a_plan_says_what_would_be_made_and_makes_nothing() {
     let plan = offing(&["emulate", "plan", DEPLOYMENT, "--links", "forwarder", "--dilate", "2", "--json"])
         .expect_code(0);

@@ -58,7 +58,7 @@ pub fn serve() -> io::Result<String> {
         };
         answer.write(&mut buffer);
         // An answer that cannot be sent is one that was lost.
-        let _ = udp.send_to(&buffer[..length.min(LONG).max(SHORT)], from);
+        let _ = udp.send_to(&buffer[..length.clamp(SHORT, LONG)], from);
     }
 }
 

@@ -32,6 +32,8 @@ const PERIOD_US: f64 = 100_000.0;
 const LEAST_MEMORY: u64 = 6 << 20;
 /// How often a wait looks whether the user has had enough.
 const LOOK: Duration = Duration::from_millis(100);
+/// How many looks a removal may take that somebody else has begun.
+const PATIENCE: u32 = 100;
 
 /// A connection to the engine of this host.
 pub struct Docker {
@@ -218,23 +220,39 @@ impl Docker {
             return Ok(());
         }
         let name = &resource.name;
-        let removed = self.runtime.block_on(async {
-            match resource.kind {
-                Kind::Container => {
-                    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-                    self.api.remove_container(name, Some(options)).await
+        for _ in 0..PATIENCE {
+            match self.runtime.block_on(self.remove_once(resource)) {
+                Ok(()) => return Ok(()),
+                Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
+                    return Ok(());
                 }
-                Kind::Image => {
-                    let options = RemoveImageOptionsBuilder::new().force(true).build();
-                    self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
+                // Somebody else is removing it, or a container of this image.
+                Err(bollard::errors::Error::DockerResponseServerError { status_code: 409, .. }) => {
+                    std::thread::sleep(LOOK);
                 }
-                Kind::Process | Kind::Namespace => Ok(()),
+                Err(cause) => {
+                    return Err(EmuError::engine(
+                        format!("remove the {} {name}", resource.kind.name()),
+                        cause,
+                    ));
+                }
             }
-        });
-        match removed {
-            Ok(()) => Ok(()),
-            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
-            Err(cause) => Err(EmuError::engine(format!("remove the {} {name}", resource.kind.name()), cause)),
+        }
+        Err(EmuError::engine(format!("remove the {} {name}", resource.kind.name()), "it stays in use"))
+    }
+
+    async fn remove_once(&self, resource: &Resource) -> Result<(), bollard::errors::Error> {
+        let name = &resource.name;
+        match resource.kind {
+            Kind::Container => {
+                let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+                self.api.remove_container(name, Some(options)).await
+            }
+            Kind::Image => {
+                let options = RemoveImageOptionsBuilder::new().force(true).build();
+                self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
+            }
+            Kind::Process | Kind::Namespace => Ok(()),
         }
     }
 
