@@ -9,11 +9,11 @@ mod real;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use real::{agent, alone, lab, skip};
+use real::{Process, agent, alone, lab, skip};
 use serde_json::Value;
 use support::{command, offing};
 
@@ -131,9 +131,10 @@ fn a_deployment_is_made_proved_and_removed() {
 }
 
 /// A proof that is under way: its nodes and links are up.
-fn under_way(agent: &str, state: &str) -> Child {
+fn under_way(agent: &str, state: &str) -> Process {
     let mut started = command(&["emulate", "prove", DEPLOYMENT, "--agent", agent, "--state", state]);
-    let child = started.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    let child = started.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child = Process(child.expect("the command starts"));
     let limit = Instant::now() + Duration::from_secs(20);
     loop {
         let told = offing(&["emulate", "list", "--state", state, "--json"]).json();
@@ -148,7 +149,7 @@ fn under_way(agent: &str, state: &str) -> Child {
     }
 }
 
-fn send(child: &Child, signal: &str) {
+fn send(child: &Process, signal: &str) {
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
     assert!(sent.success());
 }
@@ -163,7 +164,7 @@ fn what_a_killed_run_has_left_is_removed_and_nothing_else() {
     // A run that is under way is left alone unless it is named.
     assert_eq!(offing(&["emulate", "down", "--state", state]).expect_code(0).stdout, "");
     send(&child, "-9");
-    child.wait().expect("it was started");
+    child.0.wait().expect("it was started");
     let told = offing(&["emulate", "list", "--state", state, "--json"]).json();
     assert_eq!(told[0]["under_way"], false);
     assert!(existing().len() > before.len());
@@ -182,7 +183,7 @@ fn an_interrupt_removes_what_was_made() {
     let (folder, before) = (state("interrupt"), existing());
     let mut child = under_way(&agent, folder.to_str().expect("text"));
     send(&child, "-INT");
-    assert_eq!(child.wait().expect("it was started").code(), Some(130));
+    assert_eq!(child.0.wait().expect("it was started").code(), Some(130));
     assert_nothing_left(&before);
     assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 0);
     fs::remove_dir_all(folder).expect("it is ours");
@@ -198,7 +199,7 @@ fn a_run_whose_forwarder_dies_is_worth_nothing_and_leaves_nothing() {
         Command::new("pgrep").args(["-P", &child.id().to_string()]).output().expect("pgrep is there");
     let forwarder = String::from_utf8_lossy(&forwarders.stdout).trim().to_string();
     assert!(Command::new("kill").args(["-9", &forwarder]).status().expect("kill is there").success());
-    assert_eq!(child.wait().expect("it was started").code(), Some(3));
+    assert_eq!(child.0.wait().expect("it was started").code(), Some(3));
     assert_nothing_left(&before);
     fs::remove_dir_all(folder).expect("it is ours");
 }
