@@ -7,6 +7,7 @@
 //! ```
 //! Whatever happens, dropping one of them removes what it owns; what cannot be removed stays in the ledger.
 
+use std::cell::RefCell;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path as FilePath, PathBuf};
@@ -51,7 +52,7 @@ pub struct Inventory {
 /// Nodes that are connected.
 pub struct Cluster {
     /// Dropped before the nodes are removed.
-    links: Option<Box<dyn Links>>,
+    links: Option<RefCell<Box<dyn Links>>>,
     inventory: Inventory,
 }
 
@@ -104,7 +105,7 @@ impl Inventory {
                 Box::new(Netem::connect(&spec, &self.ends, &namespace)?)
             }
         };
-        Ok(Cluster { links: Some(links), inventory: self })
+        Ok(Cluster { links: Some(RefCell::new(links)), inventory: self })
     }
 
     fn making(&mut self, kind: Kind, name: &str) -> Result<(), EmuError> {
@@ -148,6 +149,9 @@ impl Drop for Inventory {
     }
 }
 
+/// Why a cluster has links.
+const UNTIL_REMOVED: &str = "they are up until the cluster is removed";
+
 /// The address of node number `i`, in 10.77.0.0/16.
 pub(crate) fn address(i: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, (i / 250) as u8, (i % 250 + 1) as u8)
@@ -166,7 +170,7 @@ impl Cluster {
 
     /// The links.
     pub fn links(&mut self) -> &mut dyn Links {
-        &mut **self.links.as_mut().expect("they are up until the cluster is removed")
+        &mut **self.links.as_mut().expect(UNTIL_REMOVED).get_mut()
     }
 
     /// Puts all quotas into force.
@@ -182,14 +186,16 @@ impl Cluster {
     /// Runs the binary in some nodes at once with some arguments: what each printed.
     ///
     /// # Errors
-    /// One of them failed or took longer than `limit`, or the user interrupts.
+    /// One of them failed or took longer than `limit`, the links are down, or the user interrupts.
     pub fn run_in(&self, tasks: &[(usize, Vec<String>)], limit: Duration) -> Result<Vec<String>, EmuError> {
         let task = |(node, arguments): &(usize, Vec<String>)| Task {
             container: self.inventory.container(*node),
             arguments: arguments.clone(),
             limit,
         };
-        self.inventory.docker.run_all(&tasks.iter().map(task).collect::<Vec<_>>())
+        let links = self.links.as_ref().expect(UNTIL_REMOVED);
+        let tasks: Vec<_> = tasks.iter().map(task).collect();
+        self.inventory.docker.run_all(&tasks, &|| links.borrow_mut().check())
     }
 
     /// Removes everything.

@@ -11,6 +11,12 @@ use forwarder::{Forwarder, Report, Spec};
 
 /// Links that are up.
 pub trait Links {
+    /// Whether they are still up.
+    ///
+    /// # Errors
+    /// They are not: then the run is worth nothing.
+    fn check(&mut self) -> Result<(), EmuError>;
+
     /// What happened since the last report; nothing if the links do not watch themselves.
     ///
     /// # Errors
@@ -19,6 +25,10 @@ pub trait Links {
 }
 
 impl Links for Forwarder {
+    fn check(&mut self) -> Result<(), EmuError> {
+        Forwarder::check(self)
+    }
+
     fn report(&mut self) -> Result<Option<Report>, EmuError> {
         Forwarder::report(self).map(Some)
     }
@@ -38,6 +48,11 @@ impl Netem {
 }
 
 impl Links for Netem {
+    fn check(&mut self) -> Result<(), EmuError> {
+        // They live in the kernel as long as the nodes do.
+        Ok(())
+    }
+
     fn report(&mut self) -> Result<Option<Report>, EmuError> {
         Ok(None)
     }

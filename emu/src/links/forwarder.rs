@@ -186,6 +186,20 @@ impl Forwarder {
         self.ask("report").map_err(|cause| EmuError::Links { step: "ask the forwarder".into(), cause })
     }
 
+    /// Whether it lives.
+    ///
+    /// # Errors
+    /// It has ended: then the run is worth nothing.
+    pub fn check(&mut self) -> Result<(), EmuError> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => {
+                Err(EmuError::links("keep the links up", format!("the forwarder has ended: {status}")))
+            }
+            Err(cause) => Err(EmuError::links("look after the forwarder", cause)),
+        }
+    }
+
     /// The number of its process.
     pub fn process(&self) -> u32 {
         self.child.id()

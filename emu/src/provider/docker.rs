@@ -178,8 +178,12 @@ impl Docker {
     /// Runs commands in nodes, all at the same time: what each printed, in order.
     ///
     /// # Errors
-    /// One of them failed or took too long, or the user interrupts.
-    pub fn run_all(&self, tasks: &[Task]) -> Result<Vec<String>, EmuError> {
+    /// One of them failed or took too long, the user interrupts, or `check`, which is asked now and then, fails.
+    pub fn run_all(
+        &self,
+        tasks: &[Task],
+        check: &dyn Fn() -> Result<(), EmuError>,
+    ) -> Result<Vec<String>, EmuError> {
         self.runtime.block_on(async {
             let mut running = JoinSet::new();
             for (i, task) in tasks.iter().cloned().enumerate() {
@@ -204,7 +208,7 @@ impl Docker {
                     Ok(Some(Ok((i, done)))) => outputs[i] = done?,
                     Ok(Some(Err(failed))) => return Err(EmuError::engine("run a command", failed)),
                     Err(_) if interrupted() => return Err(EmuError::Interrupted),
-                    Err(_) => {}
+                    Err(_) => check()?,
                 }
             }
         })
