@@ -117,12 +117,17 @@ pub fn tidy_up_on_signals() {
         return;
     };
     thread::spawn(move || {
-        for signal in signals.forever() {
-            #[cfg(feature = "emu")]
-            if let Some(act) = FIRST_SIGNAL.lock().expect("nothing panics while it holds this").take() {
+        let mut coming = signals.forever();
+        let first = coming.next();
+        #[cfg(feature = "emu")]
+        let first = match FIRST_SIGNAL.lock().expect("nothing panics while it holds this").take() {
+            Some(act) if first.is_some() => {
                 act();
-                continue;
+                coming.next()
             }
+            _ => first,
+        };
+        if let Some(signal) = first {
             for path in unfinished().iter() {
                 let _ = fs::remove_file(path);
             }
