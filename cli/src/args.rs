@@ -53,6 +53,15 @@ Exits with 1 if no value does it."
     /// Writes a deployment as the configuration of another framework
     #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg")]
     Export(Export),
+    /// Measures on real infrastructure: what would be done, whether links and quotas are as asked, what exists
+    #[cfg(feature = "emu")]
+    #[command(subcommand)]
+    Emulate(Emulate),
+    /// Says whether this host can measure, and what is missing
+    #[cfg(feature = "emu")]
+    #[command(after_help = "Example: offing doctor --json
+Exits with 0 if it can, with 3 if it cannot.")]
+    Doctor(Doctor),
     /// Prints the JSON Schema of scenario files, for editors
     #[command(after_help = "Example: offing schema > scenario.schema.json")]
     Schema,
@@ -429,6 +438,158 @@ fn shard(text: &str) -> Result<Shard, String> {
     let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
     let shard = parts.and_then(|(number, of)| Shard::new(number, of));
     shard.ok_or_else(|| "write K/N with K from 1 to N, for example `3/64`".into())
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct Doctor {
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Subcommand)]
+pub enum Emulate {
+    /// Prints what would be done and what this host must have; does nothing
+    #[command(after_help = "Example: offing emulate plan video.toml --dilate auto
+Exits with 2 if this host cannot hold it.")]
+    Plan(EmulatePlan),
+    /// Makes the nodes and links of a deployment, measures all of them, compares with what was asked, and
+    /// removes everything
+    #[command(after_help = "Example: offing emulate prove video.toml --out results/proof
+Exits with 1 if something is not as asked, with 3 if it cannot be made.")]
+    Prove(EmulateProve),
+    /// Lists what runs have made and not removed
+    #[command(after_help = "Example: offing emulate list")]
+    List(EmulateList),
+    /// Removes what runs have left: those that have ended, one, or all
+    #[command(after_help = "Example: offing emulate down
+May be repeated; also after a crash.")]
+    Down(EmulateDown),
+    /// Moves frames between the nodes of a run; started by the other commands
+    #[command(hide = true)]
+    Forwarder {
+        /// The run
+        #[arg(long)]
+        run: String,
+    },
+}
+
+/// What is planned, and how.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct Planning {
+    #[command(flatten)]
+    pub input: Input,
+
+    /// Runs this many times slower than real time; `auto` takes the least that this host needs
+    #[arg(long, value_name = "K|auto", default_value = "1", value_parser = dilation)]
+    pub dilate: offing_emu::Dilate,
+
+    /// What makes the links; `auto` takes the kernel's where it has them
+    #[arg(long, value_enum, default_value_t)]
+    pub links: Links,
+
+    /// Gives each node processors of its own
+    #[arg(long)]
+    pub pin: bool,
+
+    /// Packets that may wait for a link's rate
+    #[arg(long, value_name = "PACKETS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub queue: u32,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Links {
+    #[default]
+    Auto,
+    /// The kernel's HTB and netem
+    Netem,
+    /// A process of our own on TAP devices
+    Forwarder,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulatePlan {
+    #[command(flatten)]
+    pub planning: Planning,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateProve {
+    #[command(flatten)]
+    pub planning: Planning,
+
+    /// The static binary for the nodes, instead of OFFING_AGENT or `offing-agent` beside this program
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub state: State,
+
+    /// A folder that gets plan.json and proof.json
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where the ledgers are.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct State {
+    /// The folder of the ledgers, instead of `$XDG_STATE_HOME/offing/ledger`
+    #[arg(long = "state", value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateList {
+    #[command(flatten)]
+    pub state: State,
+
+    /// Prints one JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateDown {
+    /// This run, even if it is under way; without it, all runs whose process has ended
+    #[arg(conflicts_with = "all")]
+    pub run: Option<String>,
+
+    /// Every run of ours, under way or not, also those whose ledger is lost
+    #[arg(long)]
+    pub all: bool,
+
+    #[command(flatten)]
+    pub state: State,
+
+    /// Prints one JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+fn dilation(text: &str) -> Result<offing_emu::Dilate, String> {
+    match text.parse() {
+        _ if text == "auto" => Ok(offing_emu::Dilate::Auto),
+        Ok(k) if (1.0..=1e6).contains(&k) => Ok(offing_emu::Dilate::By(k)),
+        _ => Err("write `auto` or a number of at least 1".into()),
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

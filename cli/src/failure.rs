@@ -26,6 +26,15 @@ pub enum Failure {
     System(String),
     /// An exploration did not happen.
     Explore(ExploreError),
+    /// What was measured is not what was asked.
+    #[cfg(feature = "emu")]
+    Unmet(String),
+    /// The infrastructure failed.
+    #[cfg(feature = "emu")]
+    Infrastructure(String),
+    /// The user has had enough, and what was made is removed.
+    #[cfg(feature = "emu")]
+    Interrupted,
     /// Whoever read our output has heard enough.
     Hung,
 }
@@ -57,6 +66,10 @@ impl Failure {
                 let hint = hint(cause).map(|hint| format!("\n  hint: {hint}"));
                 vec![format!("error: {cause}{}", hint.unwrap_or_default())]
             }
+            #[cfg(feature = "emu")]
+            Failure::Unmet(message) | Failure::Infrastructure(message) => vec![format!("error: {message}")],
+            #[cfg(feature = "emu")]
+            Failure::Interrupted => vec!["interrupted: nothing is left".into()],
             Failure::Told(_) | Failure::Hung => Vec::new(),
         };
         let mut stderr = io::stderr().lock();
@@ -77,6 +90,12 @@ impl Failure {
                 ExitCode::from(3)
             }
             Failure::Explore(_) => ExitCode::from(2),
+            #[cfg(feature = "emu")]
+            Failure::Unmet(_) => ExitCode::from(1),
+            #[cfg(feature = "emu")]
+            Failure::Infrastructure(_) => ExitCode::from(3),
+            #[cfg(feature = "emu")]
+            Failure::Interrupted => ExitCode::from(130),
         }
     }
 }

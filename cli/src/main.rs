@@ -16,13 +16,14 @@ mod simulate;
 mod table;
 mod trace;
 
+#[cfg(feature = "emu")]
+mod emulate;
 mod explore;
 mod found;
+mod invert;
 mod manifest;
 mod progress;
 mod submit;
-
-mod invert;
 
 mod convert;
 mod editors;
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
         Command::Invert(invert) => invert::run(invert),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
+        #[cfg(feature = "emu")]
+        Command::Emulate(command) => emulate::run(command),
+        #[cfg(feature = "emu")]
+        Command::Doctor(doctor) => emulate::doctor(doctor),
         Command::Schema => editors::schema(),
         Command::Completions { shell } => editors::completions(*shell),
         Command::Man { folder } => editors::man(folder.as_deref()),

@@ -107,6 +107,16 @@ fn unwritable(path: &Path, cause: io::Error) -> Failure {
     Failure::Unwritable { file: format!("`{}`", path.display()), cause }
 }
 
+/// What the first signal does instead of ending the command.
+#[cfg(feature = "emu")]
+static FIRST_SIGNAL: Mutex<Option<fn()>> = Mutex::new(None);
+
+/// The first signal acts instead of ending the command; the second one ends it.
+#[cfg(feature = "emu")]
+pub fn on_first_signal(act: fn()) {
+    *FIRST_SIGNAL.lock().expect("nothing panics while it holds this") = Some(act);
+}
+
 /// From now on a signal that ends the command removes unfinished files first. The exit code is what a shell
 /// says of such an end: 130 for an interrupt. A hang-up is not among them, because `nohup` has it ignored.
 pub fn tidy_up_on_signals() {
@@ -115,7 +125,17 @@ pub fn tidy_up_on_signals() {
         return;
     };
     thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        let mut coming = signals.forever();
+        let first = coming.next();
+        #[cfg(feature = "emu")]
+        let first = match FIRST_SIGNAL.lock().expect("nothing panics while it holds this").take() {
+            Some(act) if first.is_some() => {
+                act();
+                coming.next()
+            }
+            _ => first,
+        };
+        if let Some(signal) = first {
             for path in unfinished().iter() {
                 let _ = fs::remove_file(path);
             }

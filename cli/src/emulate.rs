@@ -1,0 +1,251 @@
+//! `offing emulate` and `offing doctor`: what would be done, what is so, what exists, what is missing.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use offing_core::units;
+use offing_emu::doctor::{Verdict, diagnose, host};
+use offing_emu::ledger::{self, Entry, Resource, default_folder};
+use offing_emu::links::{forwarder, netem};
+use offing_emu::{
+    EmuError, Inventory, LinkKind, Plan, Proof, RunPlan, Settings, Tools, Which, down, find_agent, interrupt,
+    plan,
+};
+use offing_scenarios::Loaded;
+use serde::Serialize;
+
+use crate::args::{
+    Doctor, Emulate, EmulateDown, EmulateList, EmulatePlan, EmulateProve, Links, Planning, State,
+};
+use crate::failure::Failure;
+use crate::input;
+use crate::output::{Output, issues, note, on_first_signal, print, print_json};
+
+pub fn run(command: &Emulate) -> Result<(), Failure> {
+    match command {
+        Emulate::Plan(args) => show_plan(args),
+        Emulate::Prove(args) => prove(args),
+        Emulate::List(args) => list(args),
+        Emulate::Down(args) => remove(args),
+        Emulate::Forwarder { .. } => forwarder::serve()
+            .map_err(|cause| Failure::Infrastructure(format!("the forwarder failed: {cause}"))),
+    }
+}
+
+impl From<EmuError> for Failure {
+    fn from(error: EmuError) -> Self {
+        match error {
+            EmuError::Refused(reasons) => Failure::Refused { message: reasons.join("\nerror: "), hint: None },
+            EmuError::Interrupted => Failure::Interrupted,
+            other => Failure::Infrastructure(other.to_string()),
+        }
+    }
+}
+
+pub fn doctor(args: &Doctor) -> Result<(), Failure> {
+    let diagnosis = diagnose();
+    if args.json {
+        print_json(&diagnosis)?;
+    } else {
+        let mut text = String::new();
+        for finding in &diagnosis.findings {
+            text += &format!("{:8} {:21} {}\n", finding.verdict.name(), finding.what, finding.seen);
+            if let (Some(advice), false) = (&finding.advice, finding.verdict == Verdict::Yes) {
+                text += &format!("{:30} {advice}\n", "");
+            }
+        }
+        let links =
+            diagnosis.links.map_or("nothing can make links".into(), |links| format!("links by {links}"));
+        let able = if diagnosis.able { "this host can measure" } else { "this host cannot measure" };
+        text += &format!("{able}; {links}\n");
+        print(&text)?;
+    }
+    match diagnosis.able {
+        true => Ok(()),
+        false => Err(Failure::Told(3.into())),
+    }
+}
+
+/// Reads the deployment and plans it for this host.
+fn planned(args: &Planning) -> Result<Plan, Failure> {
+    let Loaded { scenario, warnings } = input::scenario(&args.input)?;
+    issues(&warnings);
+    let kernel = || netem::probe().is_ok();
+    let links = match args.links {
+        Links::Netem => LinkKind::Netem,
+        Links::Forwarder => LinkKind::Forwarder,
+        Links::Auto if kernel() => LinkKind::Netem,
+        Links::Auto => LinkKind::Forwarder,
+    };
+    let queue_packets = args.queue as usize;
+    let settings = Settings { dilate: args.dilate, pin: args.pin, queue_packets, links, seed: scenario.seed };
+    let deployments = std::slice::from_ref(&scenario.base);
+    let planned = match plan(deployments, &settings, host()) {
+        // A medium that several nodes share is beyond the kernel's links.
+        Err(EmuError::Refused(_)) if args.links == Links::Auto && links == LinkKind::Netem => {
+            plan(deployments, &Settings { links: LinkKind::Forwarder, ..settings }, host())
+        }
+        planned => planned,
+    }?;
+    for warning in planned.runs.iter().flat_map(|run| &run.warnings) {
+        note(&format!("warning: {warning}"));
+    }
+    Ok(planned)
+}
+
+fn show_plan(args: &EmulatePlan) -> Result<(), Failure> {
+    let plan = planned(&args.planning)?;
+    if args.json {
+        return print_json(&plan);
+    }
+    print(&plan.runs.iter().map(|run| describe(run, &plan)).collect::<String>())
+}
+
+/// A plan for people.
+fn describe(run: &RunPlan, plan: &Plan) -> String {
+    let mut text = format!("deployment {}\n", run.deployment);
+    if run.dilate != 1.0 {
+        text += &format!("runs {} times slower than real time\n", run.dilate);
+    }
+    text += &format!(
+        "takes {} and {:.2} of {} cores ({:.3} of them to move packets), {} MiB of {} MiB\n",
+        units::write_span(run.duration),
+        run.needs.cores,
+        plan.host.cores,
+        run.needs.link_cores,
+        run.needs.memory_bytes >> 20,
+        plan.host.memory_bytes >> 20
+    );
+    text += &format!("image: {}\n\nnode          cores  cpus    memory   pinned to\n", run.image);
+    for node in &run.nodes {
+        let memory = node.memory_bytes.map_or("no limit".into(), |bytes| format!("{} MiB", bytes >> 20));
+        let pinned = node.pinned.as_ref().map_or("-".into(), |cores| format!("{cores:?}"));
+        text += &format!("{:12}  {:5}  {:<6.3}  {memory:8}  {pinned}\n", node.name, node.cores, node.cpus);
+    }
+    text += &format!(
+        "\nlink (by {})           latency    jitter     rate           loss    queue  medium\n",
+        plan.settings.links
+    );
+    for path in &run.paths {
+        let medium = &run.media[path.medium];
+        let rate = medium.rate_bit_s.map_or("unlimited".into(), units::write_bit_per_s);
+        let name = format!("{} > {}", run.nodes[path.from].name, run.nodes[path.to].name);
+        text += &format!(
+            "{name:28}  {:9}  {:9}  {rate:13}  {:5} %  {:5}  {}\n",
+            path.latency.to_string(),
+            path.jitter.to_string(),
+            path.loss * 100.0,
+            medium.queue_packets,
+            path.medium
+        );
+    }
+    text
+}
+
+fn folder(state: &State) -> PathBuf {
+    state.folder.clone().unwrap_or_else(default_folder)
+}
+
+fn prove(args: &EmulateProve) -> Result<(), Failure> {
+    let plan = planned(&args.planning)?;
+    let program = env::current_exe()
+        .map_err(|cause| Failure::Infrastructure(format!("cannot find this program: {cause}")))?;
+    let tools = Tools {
+        agent: find_agent(args.agent.as_deref(), &program)?,
+        forwarder: vec![program.to_string_lossy().into(), "emulate".into(), "forwarder".into()],
+        state: folder(&args.state),
+        links: plan.settings.links,
+        seed: plan.settings.seed,
+    };
+    let input = &args.planning.input.file;
+    let files = args.out.as_deref().map(|folder| open(folder, input)).transpose()?;
+    on_first_signal(|| {
+        note("interrupted: removing what was made; a second signal leaves it to `offing emulate down`");
+        interrupt();
+    });
+    let run = plan.runs.first().expect("one deployment was planned");
+    let proof = prove_one(run, &tools)?;
+    if let Some([plan_file, proof_file]) = files {
+        finish(plan_file, &plan)?;
+        finish(proof_file, &proof)?;
+    }
+    match args.json {
+        true => print_json(&proof)?,
+        false => print(&proof.to_string())?,
+    }
+    match proof.checks.iter().filter(|check| !check.holds).count() {
+        0 => Ok(()),
+        n => Err(Failure::Unmet(format!(
+            "{n} of {} measurements are not as asked; if processors or lateness are among them, other programs \
+             use this host",
+            proof.checks.len()
+        ))),
+    }
+}
+
+fn prove_one(run: &RunPlan, tools: &Tools) -> Result<Proof, Failure> {
+    note(&format!("starting {} nodes", run.nodes.len()));
+    let inventory = Inventory::make(run, tools)?;
+    let mut cluster = inventory.connect()?;
+    note(&format!("measuring links and processors of run {}", cluster.run()));
+    let proof = cluster.prove()?;
+    cluster.remove()?;
+    Ok(proof)
+}
+
+/// The files of a proof, before the long work.
+fn open(folder: &Path, input: &Path) -> Result<[Output; 2], Failure> {
+    fs::create_dir_all(folder)
+        .map_err(|cause| Failure::Unwritable { file: format!("`{}`", folder.display()), cause })?;
+    Ok([
+        Output::create(&folder.join("plan.json"), input)?,
+        Output::create(&folder.join("proof.json"), input)?,
+    ])
+}
+
+fn finish(file: Output, value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).expect("plans and proofs are plain data") + "\n";
+    file.finish(|out| out.write_all(text.as_bytes()))
+}
+
+fn list(args: &EmulateList) -> Result<(), Failure> {
+    let entries = ledger::entries(&folder(&args.state))?;
+    if args.json {
+        return print_json(&entries);
+    }
+    let line = |entry: &Entry| {
+        let state = if entry.under_way { "under way" } else { "ended" };
+        let count = entry.resources.len();
+        let mut text = format!("{}  begun {}  {state}  {count} resources\n", entry.run, entry.begun);
+        for Resource { kind, name } in &entry.resources {
+            text += &format!("  {:10} {name}\n", kind.name());
+        }
+        text
+    };
+    print(&entries.iter().map(line).collect::<String>())
+}
+
+#[derive(Serialize)]
+struct Removed {
+    run: String,
+    #[serde(flatten)]
+    resource: Resource,
+}
+
+fn remove(args: &EmulateDown) -> Result<(), Failure> {
+    let which = match &args.run {
+        Some(run) => Which::Run(run.clone()),
+        None if args.all => Which::All,
+        None => Which::Ended,
+    };
+    let removed = down(&folder(&args.state), &which)?;
+    let removed: Vec<_> = removed.into_iter().map(|(run, resource)| Removed { run, resource }).collect();
+    if args.json {
+        return print_json(&removed);
+    }
+    let line = |Removed { run, resource }: &Removed| {
+        format!("{run}  {:10} {}\n", resource.kind.name(), resource.name)
+    };
+    print(&removed.iter().map(line).collect::<String>())
+}

@@ -1,0 +1,74 @@
+//! What runs inside a node before the application does: it measures links and processors from there.
+//!
+//! One static binary with several roles, so that it can be the only file of an image. `serve` answers; the
+//! other roles measure something, print one line of JSON and end. Instants are the kernel's, of the clock that
+//! all nodes of a host share, so that each direction of a link is measured by itself. A packet's arrival is
+//! the instant at which the kernel received it: a busy processor delays the reader, not the measurement.
+//!
+//! Nothing is authenticated: the nodes of a run reach each other and nobody else.
+
+mod burn;
+mod client;
+mod packet;
+mod server;
+
+use std::env;
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "usage: offing-agent serve
+       offing-agent ping ADDRESS COUNT INTERVAL_US
+       offing-agent stream ADDRESS COUNT PACKETS_PER_S
+       offing-agent flood ADDRESS RATE_BIT_S DURATION_MS
+       offing-agent tcp ADDRESS DURATION_MS
+       offing-agent burn THREADS DURATION_MS";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match role(&args) {
+        Ok(line) => match writeln!(io::stdout(), "{line}") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(3),
+        },
+        Err(cause) => {
+            // There is nobody else to tell.
+            let _ = writeln!(io::stderr(), "offing-agent: {cause}");
+            ExitCode::from(if cause.kind() == io::ErrorKind::InvalidInput { 2 } else { 3 })
+        }
+    }
+}
+
+/// Does what is asked and says what was measured, as JSON.
+fn role(args: &[&str]) -> io::Result<String> {
+    match args {
+        ["serve"] => server::serve(),
+        ["ping", peer, count, interval] => {
+            client::ping(address(peer)?, number(count)?, Duration::from_micros(number(interval)?))
+        }
+        ["stream", peer, count, rate] => client::stream(address(peer)?, number(count)?, number(rate)?),
+        ["flood", peer, rate, length] => {
+            client::flood(address(peer)?, number(rate)?, Duration::from_millis(number(length)?))
+        }
+        ["tcp", peer, length] => client::tcp(address(peer)?, Duration::from_millis(number(length)?)),
+        ["burn", threads, length] => burn::burn(number(threads)?, Duration::from_millis(number(length)?)),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE)),
+    }
+}
+
+fn address(text: &str) -> io::Result<Ipv4Addr> {
+    text.parse().map_err(|_| bad(text, "an IPv4 address"))
+}
+
+fn number(text: &str) -> io::Result<u64> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(bad(text, "a whole number above zero")),
+    }
+}
+
+fn bad(text: &str, what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("`{text}` is not {what}\n{USAGE}"))
+}

@@ -1,0 +1,3 @@
+//! What makes nodes: one file each.
+
+pub mod docker;

@@ -1,0 +1,360 @@
+//! Nodes as containers of the Docker engine on this host.
+//!
+//! The image is one static binary, imported from memory: no registry and no network is needed. A container
+//! has no network of the engine's; its only device is the one that the links put there. Everything carries
+//! the labels of [`crate::ledger`].
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::{ContainerCreateBody, ContainerUpdateBody, HostConfig};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
+    ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+};
+use futures_util::StreamExt;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::error::EmuError;
+use crate::interrupt::interrupted;
+use crate::ledger::{Kind, LABEL_KIND, LABEL_RUN, Resource};
+use crate::plan::Node;
+
+/// Where the binary is inside a container.
+pub const AGENT: &str = "/offing-agent";
+/// The kernel's period of enforcement [us].
+const PERIOD_US: f64 = 100_000.0;
+/// The least memory that the engine grants [byte].
+const LEAST_MEMORY: u64 = 6 << 20;
+/// How often a wait looks whether the user has had enough.
+const LOOK: Duration = Duration::from_millis(100);
+/// How many looks a removal may take that somebody else has begun.
+const PATIENCE: u32 = 100;
+
+/// A connection to the engine of this host.
+pub struct Docker {
+    api: bollard::Docker,
+    runtime: Runtime,
+}
+
+/// A command for a node, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The container's name.
+    pub container: String,
+    /// The arguments of the binary inside.
+    pub arguments: Vec<String>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+impl Docker {
+    /// Connects to the engine that `DOCKER_HOST` or the usual socket names.
+    ///
+    /// # Errors
+    /// No engine answers.
+    pub fn connect() -> Result<Docker, EmuError> {
+        let failed = |cause: &dyn std::fmt::Display| EmuError::engine("be reached", cause);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|cause| failed(&cause))?;
+        let api = runtime
+            .block_on(async { bollard::Docker::connect_with_local_defaults()?.negotiate_version().await });
+        Ok(Docker { api: api.map_err(|cause| failed(&cause))?, runtime })
+    }
+
+    /// The engine's version and whether it speaks of control groups as version 1 or 2.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub fn about(&self) -> Result<(String, String), EmuError> {
+        let info = self
+            .runtime
+            .block_on(self.api.info())
+            .map_err(|cause| EmuError::engine("describe itself", cause))?;
+        let cgroups = info.cgroup_version.map_or("unknown".into(), |version| version.to_string());
+        Ok((info.server_version.unwrap_or_else(|| "unknown".into()), cgroups))
+    }
+
+    /// Makes an image that holds one file, [`AGENT`].
+    ///
+    /// # Errors
+    /// The engine refuses it.
+    pub fn import(&self, run: &str, image: &str, binary: &[u8]) -> Result<(), EmuError> {
+        let failed =
+            |cause: &dyn std::fmt::Display| EmuError::engine(format!("import the image {image}"), cause);
+        let archive = archive(binary).map_err(|cause| failed(&cause))?;
+        let changes = vec![
+            format!("LABEL {LABEL_RUN}={run}"),
+            format!("LABEL {LABEL_KIND}={}", Kind::Image.name()),
+            format!("ENTRYPOINT [\"{AGENT}\"]"),
+        ];
+        let options =
+            CreateImageOptionsBuilder::new().from_src("-").repo(image).tag("run").changes(changes).build();
+        self.runtime.block_on(async {
+            let mut progress =
+                self.api.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
+            while let Some(step) = progress.next().await {
+                step.map_err(|cause| failed(&cause))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Starts a node that waits for commands: the process number of its first process. Its quota is not in
+    /// force yet.
+    ///
+    /// # Errors
+    /// The engine refuses it, or it ends at once.
+    pub fn start(&self, run: &str, container: &str, image: &str, node: &Node) -> Result<i64, EmuError> {
+        let failed = |cause: &dyn std::fmt::Display| {
+            EmuError::engine(format!("start the container {container}"), cause)
+        };
+        let memory = node.memory_bytes.map(|bytes| bytes.max(LEAST_MEMORY) as i64);
+        let pinned = node
+            .pinned
+            .as_ref()
+            .map(|cores| cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
+        let body = ContainerCreateBody {
+            image: Some(format!("{image}:run")),
+            cmd: Some(vec!["serve".into()]),
+            hostname: Some(node.name.clone()),
+            labels: Some(HashMap::from([
+                (LABEL_RUN.into(), run.into()),
+                (LABEL_KIND.into(), Kind::Container.name().into()),
+            ])),
+            host_config: Some(HostConfig {
+                network_mode: Some("none".into()),
+                memory,
+                // The same as memory means: no swap.
+                memory_swap: memory,
+                cpuset_cpus: pinned,
+                cap_drop: Some(vec!["ALL".into()]),
+                security_opt: Some(vec!["no-new-privileges".into()]),
+                readonly_rootfs: Some(true),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        self.runtime.block_on(async {
+            let options = CreateContainerOptionsBuilder::new().name(container).build();
+            self.api.create_container(Some(options), body).await.map_err(|cause| failed(&cause))?;
+            let no_options = None::<bollard::query_parameters::StartContainerOptions>;
+            self.api.start_container(container, no_options).await.map_err(|cause| failed(&cause))?;
+            let no_options = None::<bollard::query_parameters::InspectContainerOptions>;
+            let state = self
+                .api
+                .inspect_container(container, no_options)
+                .await
+                .map_err(|cause| failed(&cause))?
+                .state;
+            match state.and_then(|state| state.pid) {
+                Some(pid) if pid > 0 => Ok(pid),
+                _ => Err(failed(&"it has ended at once")),
+            }
+        })
+    }
+
+    /// Puts a node's quota into force.
+    ///
+    /// # Errors
+    /// The engine refuses it.
+    pub fn limit(&self, container: &str, cpus: f64) -> Result<(), EmuError> {
+        let body = ContainerUpdateBody {
+            cpu_period: Some(PERIOD_US as i64),
+            // The kernel grants at least a millisecond.
+            cpu_quota: Some((cpus * PERIOD_US).round().max(1_000.0) as i64),
+            ..ContainerUpdateBody::default()
+        };
+        let limited = self.runtime.block_on(self.api.update_container(container, body));
+        limited.map_err(|cause| EmuError::engine(format!("limit the processors of {container}"), cause))
+    }
+
+    /// Runs commands in nodes, all at the same time: what each printed, in order.
+    ///
+    /// # Errors
+    /// One of them failed or took too long, the user interrupts, or `check`, which is asked now and then, fails.
+    pub fn run_all(
+        &self,
+        tasks: &[Task],
+        check: &dyn Fn() -> Result<(), EmuError>,
+    ) -> Result<Vec<String>, EmuError> {
+        self.runtime.block_on(async {
+            let mut running = JoinSet::new();
+            for (i, task) in tasks.iter().cloned().enumerate() {
+                let api = self.api.clone();
+                running.spawn(async move {
+                    let limit = task.limit;
+                    let done = tokio::time::timeout(limit, run_one(&api, &task)).await;
+                    let done =
+                        done.unwrap_or_else(|_| Err(format!("it took more than {} s", limit.as_secs())));
+                    (
+                        i,
+                        done.map_err(|cause| {
+                            EmuError::node(&task.container, task.arguments.join(" "), cause)
+                        }),
+                    )
+                });
+            }
+            let mut outputs = vec![String::new(); tasks.len()];
+            loop {
+                match tokio::time::timeout(LOOK, running.join_next()).await {
+                    Ok(None) => return Ok(outputs),
+                    Ok(Some(Ok((i, done)))) => outputs[i] = done?,
+                    Ok(Some(Err(failed))) => return Err(EmuError::engine("run a command", failed)),
+                    Err(_) if interrupted() => return Err(EmuError::Interrupted),
+                    Err(_) => check()?,
+                }
+            }
+        })
+    }
+
+    /// Removes something of a run; what is not there is removed already, and what carries another run's label
+    /// is left alone.
+    ///
+    /// # Errors
+    /// The engine does not answer or refuses.
+    pub fn remove(&self, run: &str, resource: &Resource) -> Result<(), EmuError> {
+        if !self.labelled(run)?.contains(resource) {
+            return Ok(());
+        }
+        let name = &resource.name;
+        for _ in 0..PATIENCE {
+            match self.runtime.block_on(self.remove_once(resource)) {
+                Ok(()) => return Ok(()),
+                Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
+                    return Ok(());
+                }
+                // Somebody else is removing it, or a container of this image.
+                Err(bollard::errors::Error::DockerResponseServerError { status_code: 409, .. }) => {
+                    std::thread::sleep(LOOK);
+                }
+                Err(cause) => {
+                    return Err(EmuError::engine(
+                        format!("remove the {} {name}", resource.kind.name()),
+                        cause,
+                    ));
+                }
+            }
+        }
+        Err(EmuError::engine(format!("remove the {} {name}", resource.kind.name()), "it stays in use"))
+    }
+
+    async fn remove_once(&self, resource: &Resource) -> Result<(), bollard::errors::Error> {
+        let name = &resource.name;
+        match resource.kind {
+            Kind::Container => {
+                let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+                self.api.remove_container(name, Some(options)).await
+            }
+            Kind::Image => {
+                let options = RemoveImageOptionsBuilder::new().force(true).build();
+                self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
+            }
+            Kind::Process | Kind::Namespace => Ok(()),
+        }
+    }
+
+    /// Everything that carries the label of a run, containers first.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub fn labelled(&self, run: &str) -> Result<Vec<Resource>, EmuError> {
+        let all = self.all_labelled(Some(run))?;
+        Ok(all.into_iter().map(|(_, resource)| resource).collect())
+    }
+
+    /// Everything that carries our label, with its run; of one run if it is given.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub fn all_labelled(&self, run: Option<&str>) -> Result<Vec<(String, Resource)>, EmuError> {
+        let label = run.map_or(LABEL_RUN.to_string(), |run| format!("{LABEL_RUN}={run}"));
+        let filters = HashMap::from([("label".to_string(), vec![label])]);
+        let failed = |cause: bollard::errors::Error| EmuError::engine("list what exists", cause);
+        self.runtime.block_on(async {
+            let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+            let containers = self.api.list_containers(Some(options)).await.map_err(failed)?;
+            let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+            let images = self.api.list_images(Some(options)).await.map_err(failed)?;
+            let run_of =
+                |labels: Option<HashMap<String, String>>| labels.and_then(|mut l| l.remove(LABEL_RUN));
+            let mut all = Vec::new();
+            for container in containers {
+                let name = container.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+                let name = name.trim_start_matches('/').to_string();
+                // A container inherits the labels of its image: a stranger's container from our image is
+                // still made from what we made, but only ours have our names.
+                if let Some(run) = run_of(container.labels)
+                    && name.starts_with(&container_prefix(&run))
+                {
+                    all.push((run, Resource { kind: Kind::Container, name }));
+                }
+            }
+            for image in images {
+                let name = image.repo_tags.iter().find_map(|tag| tag.strip_suffix(":run"));
+                if let (Some(name), Some(run)) = (name, run_of(Some(image.labels))) {
+                    all.push((run, Resource { kind: Kind::Image, name: name.into() }));
+                }
+            }
+            Ok(all)
+        })
+    }
+}
+
+/// How the names of a run's containers begin.
+pub fn container_prefix(run: &str) -> String {
+    format!("offing-{run}-")
+}
+
+/// A run's image, without its tag.
+pub fn image_name(run: &str) -> String {
+    format!("offing/{run}")
+}
+
+/// Where the network of a process is.
+pub fn namespace(process: i64) -> PathBuf {
+    format!("/proc/{process}/ns/net").into()
+}
+
+async fn run_one(api: &bollard::Docker, task: &Task) -> Result<String, String> {
+    let text = |cause: bollard::errors::Error| cause.to_string();
+    let command = [AGENT.to_string()].into_iter().chain(task.arguments.iter().cloned()).collect();
+    let options = CreateExecOptions {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(command),
+        ..CreateExecOptions::default()
+    };
+    let id = api.create_exec(&task.container, options).await.map_err(text)?.id;
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    if let StartExecResults::Attached { output: mut lines, .. } =
+        api.start_exec(&id, None).await.map_err(text)?
+    {
+        while let Some(part) = lines.next().await {
+            match part.map_err(text)? {
+                LogOutput::StdErr { message } => errors.extend_from_slice(&message),
+                other => output.extend_from_slice(&other.into_bytes()),
+            }
+        }
+    }
+    match api.inspect_exec(&id).await.map_err(text)?.exit_code {
+        Some(0) => Ok(String::from_utf8_lossy(&output).trim().into()),
+        code => Err(format!("exit code {code:?}: {}", String::from_utf8_lossy(&errors).trim())),
+    }
+}
+
+/// A tar archive with the binary in it.
+fn archive(binary: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(binary.len() as u64);
+    header.set_mode(0o755);
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_data(&mut header, AGENT.trim_start_matches('/'), binary)?;
+    builder.into_inner()
+}
