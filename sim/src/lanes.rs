@@ -475,7 +475,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
 /// How many of a deployment's requests take longer than a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Above {
-    /// Share of the observed requests, 0..1.
+    /// Share of the observed requests, 0..1; not a number if there are next to none.
     pub share: f64,
     /// Its standard error by batch means, never less than twice that of independent requests.
     pub error: f64,
@@ -515,6 +515,9 @@ impl Batches {
 
     fn above(&self, lane: usize) -> Above {
         let n: f64 = self.seen.iter().sum();
+        if n < 6.0 {
+            return Above { share: f64::NAN, error: f64::INFINITY };
+        }
         let of_batch = |batch: usize| self.above[batch * self.lanes + lane];
         let share = (0..BATCHES).map(of_batch).sum::<f64>() / n;
         let residual = |batch: usize| of_batch(batch) - share * self.seen[batch];
