@@ -35,7 +35,7 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
     }
     if numbers.not_distinguishable > 0 {
         let open = numbers.not_distinguishable;
-        page.fact("undecided", &format!("{open} too near their limit for a run of this length"));
+        page.fact("undecided", &format!("{open} that runs of this length cannot tell from their limit"));
     }
     page.fact("require", &found.require.join(", "));
     page.fact("minimise", &found.minimise.join(", then "));
