@@ -25,8 +25,7 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
     page.fact("infeasible", &some(numbers.infeasible, "simulated, and miss a requirement"));
     page.fact("feasible", &format!("{}, {} of them on the front", numbers.feasible, found.front));
     let predicted = numbers.feasible + numbers.infeasible;
-    if predicted > 0 {
-        let mean = numbers.requests / predicted;
+    if let Some(mean) = numbers.requests.checked_div(predicted) {
         let early = match numbers.decided_early {
             0 => String::new(),
             early => format!("; {early} missed a requirement clearly in a part of the run"),
