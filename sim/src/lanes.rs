@@ -477,7 +477,8 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
 pub struct Above {
     /// Share of the observed requests, 0..1.
     pub share: f64,
-    /// Its standard error by batch means, never less than twice that of independent requests.
+    /// Its standard error by batch means, never less than twice that of independent requests; infinite if there
+    /// are next to none.
     pub error: f64,
 }
 
@@ -491,6 +492,8 @@ struct Batches {
 }
 
 const BATCHES: usize = 16;
+/// Fewer requests tell nothing.
+const FEWEST: f64 = 6.0;
 
 impl Batches {
     fn new(observed: Observed, lanes: usize) -> Self {
@@ -517,6 +520,9 @@ impl Batches {
         let n: f64 = self.seen.iter().sum();
         let of_batch = |batch: usize| self.above[batch * self.lanes + lane];
         let share = (0..BATCHES).map(of_batch).sum::<f64>() / n;
+        if n < FEWEST {
+            return Above { share, error: f64::INFINITY };
+        }
         let residual = |batch: usize| of_batch(batch) - share * self.seen[batch];
         let squares: f64 = (0..BATCHES).map(|batch| residual(batch).powi(2)).sum();
         let count = BATCHES as f64;
