@@ -119,10 +119,9 @@ struct State<S: Simd, const V: usize, const C: usize> {
     returned: [S::f64s; V],
     shortest: [S::f64s; V],
     longest: [S::f64s; V],
-    refusals: Refusals<S, V>,
 }
 
-/// The part of the state that only bounded queues have.
+/// State and sums that only bounded queues have.
 #[derive(Clone, Copy)]
 struct Refusals<S: Simd, const V: usize> {
     /// Where the ring takes the next accepted start, as the last bits.
@@ -197,6 +196,7 @@ pub(super) struct Node<S: Simd, const V: usize, const C: usize> {
     simd: S,
     state: State<S, V, C>,
     fixed: Fixed<S, V>,
+    refusals: Refusals<S, V>,
     ring: Ring,
     observed: Observed,
 }
@@ -236,14 +236,14 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                 returned: all(0.0),
                 shortest: all(f64::INFINITY),
                 longest: all(0.0),
-                refusals: Refusals {
-                    // Any multiple of the rows will do; the first one would leave no room for what is before.
-                    next: all(TWO_52 + ring.rows as f64),
-                    dropped: all(0.0),
-                    refused: all(0.0),
-                    preparation: all(0.0),
-                    way: all(0.0),
-                },
+            },
+            refusals: Refusals {
+                // Any multiple of the rows will do; the first one would leave no room for what is before.
+                next: all(TWO_52 + ring.rows as f64),
+                dropped: all(0.0),
+                refused: all(0.0),
+                preparation: all(0.0),
+                way: all(0.0),
             },
             fixed: Fixed {
                 factor: column(&|lane| lane.factor),
@@ -349,6 +349,7 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
         let (simd, fixed) = (self.simd, self.fixed);
         // A local copy can live in registers.
         let mut s = self.state;
+        let mut refusals = self.refusals;
         let n = requests.arrived.len();
         let (arrived, emitted) = (&requests.arrived[..n], &requests.emitted[..n]);
         let (latency, _) = S::as_mut_simd_f64s(latency);
@@ -363,12 +364,12 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
             let arrival = simd.splat_f64s(arrived[i]);
             let emission = simd.splat_f64s(emitted[i]);
             let own_travel = if VARIES { simd.splat_f64s(travel[i]) } else { zero };
-            let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
             let lost = if BOUNDED {
                 let is_in = simd.and_m64s(
                     simd.greater_than_or_equal_f64s(arrival, fixed.from),
                     simd.less_than_f64s(arrival, fixed.until),
                 );
+                let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
                 let observed = |x: f64| simd.select_f64s(is_new, simd.splat_f64s(x), zero);
                 Lost {
                     dropped: observed(1.0),
@@ -390,15 +391,15 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                 let wait = simd.sub_f64s(start, arrival);
                 let own_travel = if BOUNDED { simd.add_f64s(own_travel, fixed.delay[v]) } else { own_travel };
                 let is_accepted = if BOUNDED {
-                    let next = s.refusals.next[v];
+                    let next = refusals.next[v];
                     let last = simd.sub_f64s(next, fixed.places[v]);
                     let begin = self.ring.exchange::<S, V>(v, start, next, last);
                     let is_accepted = simd.less_than_or_equal_f64s(begin, arrival);
-                    s.refusals.next[v] = simd.add_f64s(next, simd.select_f64s(is_accepted, one, zero));
-                    s.refusals.count(simd, v, is_accepted, lost);
+                    refusals.next[v] = simd.add_f64s(next, simd.select_f64s(is_accepted, one, zero));
+                    refusals.count(simd, v, is_accepted, lost);
                     is_accepted
                 } else {
-                    is_new
+                    simd.equal_f64s(zero, zero)
                 };
                 let (departed, whose) = if DOWN { (left, s.whose[v][0]) } else { (done, emission) };
                 let sent = if DOWN {
@@ -419,6 +420,7 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                 let mut span = simd.sub_f64s(received, whose);
                 let mut back = if DOWN || BOUNDED { simd.sub_f64s(received, departed) } else { zero };
                 if EDGE {
+                    let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
                     let is_new = if BOUNDED { simd.and_m64s(is_new, is_accepted) } else { is_new };
                     s.queue[v] = simd.add_f64s(s.queue[v], simd.select_f64s(is_new, wait, zero));
                     let inside =
@@ -451,7 +453,7 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
 
                 // Insertion into the sorted instants. Equal ones stay in order of arrival, because all
                 // comparisons are with the new one.
-                let before = (s.free[v], s.whose[v], s.travel[v]);
+                let before = if BOUNDED { Some((s.free[v], s.whose[v], s.travel[v])) } else { None };
                 let (free, carried, travel) = (&mut s.free[v], &mut s.whose[v], &mut s.travel[v]);
                 for j in 0..C {
                     // Place 0 was taken, so what is before the new instant moves down by one.
@@ -482,17 +484,20 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                     } else {
                         free[j] = simd.min_f64s(free[j + 1], stays);
                     }
-                    if BOUNDED {
-                        free[j] = simd.select_f64s(is_accepted, free[j], before.0[j]);
+                    if let Some((old_free, old_carried, old_travel)) = before {
+                        free[j] = simd.select_f64s(is_accepted, free[j], old_free[j]);
                         if DOWN {
-                            carried[j] = simd.select_f64s(is_accepted, carried[j], before.1[j]);
-                            travel[j] = simd.select_f64s(is_accepted, travel[j], before.2[j]);
+                            carried[j] = simd.select_f64s(is_accepted, carried[j], old_carried[j]);
+                            travel[j] = simd.select_f64s(is_accepted, travel[j], old_travel[j]);
                         }
                     }
                 }
             }
         }
         self.state = s;
+        if BOUNDED {
+            self.refusals = refusals;
+        }
     }
 
     /// The requests in service depart. Writes `C` rows of latencies, `UNSEEN` among them.
@@ -538,10 +543,10 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
         column(&s.downlink, |sums| &mut sums.downlink);
         column(&s.busy, |sums| &mut sums.busy);
         column(&s.returned, |sums| &mut sums.returned);
-        column(&s.refusals.dropped, |sums| &mut sums.dropped);
-        column(&s.refusals.refused, |sums| &mut sums.refused);
-        column(&s.refusals.preparation, |sums| &mut sums.lost_preparation);
-        column(&s.refusals.way, |sums| &mut sums.lost_way);
+        column(&self.refusals.dropped, |sums| &mut sums.dropped);
+        column(&self.refusals.refused, |sums| &mut sums.refused);
+        column(&self.refusals.preparation, |sums| &mut sums.lost_preparation);
+        column(&self.refusals.way, |sums| &mut sums.lost_way);
         column(&s.shortest, |sums| &mut sums.shortest);
         column(&s.longest, |sums| &mut sums.longest);
         sums
