@@ -25,8 +25,7 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
     page.fact("infeasible", &some(numbers.infeasible, "simulated, and miss a requirement"));
     page.fact("feasible", &format!("{}, {} of them on the front", numbers.feasible, found.front));
     let predicted = numbers.feasible + numbers.infeasible;
-    if predicted > 0 {
-        let mean = numbers.requests / predicted;
+    if let Some(mean) = numbers.requests.checked_div(predicted) {
         let early = match numbers.decided_early {
             0 => String::new(),
             early => format!("; {early} missed a requirement clearly in a part of the run"),
@@ -35,7 +34,7 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
     }
     if numbers.not_distinguishable > 0 {
         let open = numbers.not_distinguishable;
-        page.fact("undecided", &format!("{open} too near their limit for a run of this length"));
+        page.fact("undecided", &format!("{open} that runs of this length cannot tell from their limit"));
     }
     page.fact("require", &found.require.join(", "));
     page.fact("minimise", &found.minimise.join(", then "));

@@ -12,8 +12,8 @@
 //!   there is no decision before 600/(1 - load)^2 requests per node, the relaxation time with a margin. In
 //!   overload there is nothing to wait for: it only gets worse.
 //!
-//! Where the whole run leaves the share within the same distance of the limit, the row says that it is not
-//! distinguishable.
+//! Where the whole run leaves the share within the same distance of the limit, or is too short for a load above 0.8,
+//! the row says that it is not distinguishable.
 
 use offing_core::{Deployment, Span};
 use offing_models::loads;
@@ -24,6 +24,8 @@ use offing_sim::{Above, Estimate, Sweep};
 const SIGMAS: f64 = 4.0;
 /// Requests per node after which a queue has forgotten how it began, times (1 - load)^2.
 const RELAXATION: f64 = 600.0;
+/// The load below which a whole run is long enough in any case; `simulate` warns above it.
+const CALM: f64 = 0.8;
 /// The rounds, as parts of the observed span.
 const PARTS: [u64; 2] = [16, 4];
 /// A round of fewer requests decides next to nothing.
@@ -92,7 +94,9 @@ impl Race {
             let estimates = sweep.estimate_in_lanes(&shortened, self.limit_ns);
             for ((&i, d), estimate) in tried.iter().zip(&shortened).zip(estimates) {
                 match estimate {
-                    Some((estimate, above)) if self.tell(d, sweep, &estimate, above) == Some(false) => {
+                    Some((estimate, above))
+                        if self.tell(d, sweep, (&estimate, above), 0.0) == Some(false) =>
+                    {
                         found[i] = Some((estimate, Decided::Early));
                     }
                     _ => next.push(i),
@@ -106,7 +110,7 @@ impl Race {
         {
             found[i] = Some(match estimate {
                 Some((estimate, above)) => {
-                    let is_open = self.tell(d, sweep, &estimate, above).is_none();
+                    let is_open = self.tell(d, sweep, (&estimate, above), CALM).is_none();
                     (estimate, if is_open { Decided::Open } else { Decided::Whole })
                 }
                 None => (Estimate::of_run(d, &sweep.simulate(d)), Decided::Unknown),
@@ -115,12 +119,14 @@ impl Race {
         found.into_iter().map(|one| one.expect("each was simulated in the end")).collect()
     }
 
-    /// Whether a deployment meets the requirement; nothing if that is not certain.
-    fn tell(&self, d: &Deployment, sweep: &Sweep<'_>, estimate: &Estimate, above: Above) -> Option<bool> {
+    /// Whether a deployment meets the requirement; nothing if that is not certain. Below a load of `calm` a queue
+    /// need not have had the time to forget how it began.
+    fn tell(&self, d: &Deployment, sweep: &Sweep<'_>, seen: (&Estimate, Above), calm: f64) -> Option<bool> {
+        let (estimate, above) = seen;
         let (_, load) = loads(d, &sweep.models().transport()).bottleneck();
         let nodes = if d.is_offloaded() { d.targets().nodes } else { d.endpoints().nodes };
         let served = estimate.requests.completed as f64 / f64::from(nodes);
-        if load < 1.0 && served < RELAXATION / (1.0 - load).powi(2) {
+        if (calm..1.0).contains(&load) && served < RELAXATION / (1.0 - load).powi(2) {
             return None;
         }
         let distance = self.allowed - above.share;

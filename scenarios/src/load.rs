@@ -7,9 +7,9 @@ use crate::check::{check, table_of};
 use crate::goal::{self, Goal};
 use crate::issue::{Issue, Severity};
 use crate::keys::{ROOT, index};
-use crate::raw::{Place, Sources, parse, set};
+use crate::raw::{Place, Raw, Sources, Table, parse, set};
 use crate::space::{self, Draft, Space};
-use crate::value::{Reader, Value, is_name};
+use crate::value::{Reader, Value, did_you_mean, is_name};
 use crate::written::Written;
 
 /// Larger files are refused: nobody writes them, and nothing is to be allocated for them.
@@ -82,6 +82,7 @@ pub fn load(
     if !complete {
         return Err(sorted(reader.issues));
     }
+    let declared = tiers(&table);
     for (key, value) in set {
         if let Err((place, message, hint)) = self::set(&mut table, &mut reader.sources, key, value) {
             reader.error(place, key, message, hint);
@@ -106,8 +107,9 @@ pub fn load(
             Severity::Warning => reader.warn(problem.place, &problem.key, problem.message, problem.hint),
         }
     }
-    if deployment.is_some() {
+    if let Some(deployment) = &deployment {
         space::warn_unshaped(&mut reader, &draft, &written);
+        warn_of_new_tiers(&mut reader, &table, &declared, deployment, &draft);
         draft.try_each_value(&mut reader, &written);
     }
     let failed = reader.issues.iter().any(|issue| issue.severity == Severity::Error);
@@ -125,6 +127,33 @@ pub fn load(
             Ok(Loaded { scenario, warnings: issues })
         }
         _ => Err(issues),
+    }
+}
+
+/// Names of the tiers in a file, and where they stand.
+fn tiers(table: &Table) -> Vec<(String, Place)> {
+    match table.get("tier").map(|entry| &entry.node.raw) {
+        Some(Raw::Table(tiers)) => tiers.entries.iter().map(|tier| (tier.key.clone(), tier.place)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A misspelt tier in `--set` makes a new one that nothing uses.
+fn warn_of_new_tiers(
+    reader: &mut Reader<'_>,
+    table: &Table,
+    declared: &[(String, Place)],
+    deployment: &Deployment,
+    draft: &Draft,
+) {
+    let known: Vec<&str> = declared.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, place) in tiers(table) {
+        let is_used = deployment.used_tiers().into_iter().any(|tier| deployment.tiers[tier].name == name)
+            || draft.targets().any(|(target, _)| *target == *name);
+        if !known.contains(&name.as_str()) && !is_used {
+            let message = format!("there was no tier `{name}`, and nothing uses the one that this makes");
+            reader.warn(place, &format!("tier.{name}"), message, did_you_mean(&name, &known));
+        }
     }
 }
 

@@ -370,7 +370,10 @@ fn set_replaces_any_key() {
     .into();
     let loaded = load(SOUND, "base.toml", &files, &presets(), &set).expect("it loads");
     let base = &loaded.scenario.base;
-    assert_eq!(loaded.warnings, []);
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let new = "--set:1:1: warning: tier.new: there was no tier `new`, and nothing uses the one that this makes\n  \
+               hint: write `endpoint` or `cloud`";
+    assert_eq!(warnings, [new]);
     assert_eq!((base.targets().name.as_str(), base.targets().cores, base.app.rate_hz), ("endpoint", 8, 10.0));
     assert_eq!(base.links[0].up.latency, offing_core::Span::from_millis(20));
     assert_eq!(base.links[0].up.rate, offing_core::Rate::BitPerS(1e6));

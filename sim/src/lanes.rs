@@ -8,8 +8,9 @@
 //!
 //! What differs lies side by side in vectors ([`kernel`]). Every request is recorded, in the buckets of
 //! [`offing_core::Histogram`], so that a lane's numbers are those of the station engine to the last bit. What
-//! lanes cannot do (a quota at the target, more workers than cores, bounded queues) is simulated one by
-//! one.
+//! lanes cannot do (a quota at the target, more workers than cores, queues that lose their oldest request or hold
+//! very many) is simulated one by one. Queues that refuse what finds them full have lanes of their own: there each
+//! lane has other requests, so counts, parts and shares are those of the requests that it accepted.
 //!
 //! A result does not depend on the lane, on the neighbours or on the width of the vectors.
 
@@ -17,7 +18,9 @@ mod kernel;
 
 use std::collections::HashMap;
 
-use offing_core::{Counts, Deployment, Direction, Distribution, Quantiles, Scope, Sharing, Span, Spread};
+use offing_core::{
+    Counts, Deployment, Direction, Distribution, Drop, Quantiles, Scope, Sharing, Span, Spread,
+};
 use offing_models::{ModelSet, Sampler, Transmission};
 use pulp::Simd;
 
@@ -31,6 +34,8 @@ use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums};
 
 /// Workers that a lane can have.
 const MOST_WORKERS: u32 = 16;
+/// Requests that may wait in a bounded queue of a lane.
+const MOST_PLACES: u32 = 1024;
 /// Requests of a run that are kept at once; more are simulated one by one.
 const MOST_REQUESTS: f64 = 4e6;
 /// Buckets of a histogram, rounded up to a power of two.
@@ -67,19 +72,21 @@ struct Job {
     deadline: f64,
 }
 
-/// Whether there is a downlink, columns, size, deadline.
-type Kind = (bool, Option<usize>, usize, usize, u64);
+/// Whether the queue is bounded, whether there is a downlink, columns, size, deadline.
+type Kind = (bool, bool, Option<usize>, usize, usize, u64);
 
 impl Job {
     /// What lanes of a vector have in common.
     fn kind(&self) -> Kind {
-        (self.has_downlink, self.delays, self.column, size(self.lane.workers), self.deadline.to_bits())
+        let Lane { workers, places, .. } = self.lane;
+        let (size, deadline) = (size(workers), self.deadline.to_bits());
+        (places.is_some(), self.has_downlink, self.delays, self.column, size, deadline)
     }
 
     /// Puts jobs of one kind together, and equal ones next to each other.
-    fn order(&self) -> (Kind, u32, [u64; 4]) {
-        let Lane { workers, factor, constant, reply, delay } = self.lane;
-        (self.kind(), workers, [factor, constant, reply, delay].map(f64::to_bits))
+    fn order(&self) -> (Kind, u32, Option<u32>, [u64; 4]) {
+        let Lane { workers, places, factor, constant, reply, delay } = self.lane;
+        (self.kind(), workers, places, [factor, constant, reply, delay].map(f64::to_bits))
     }
 }
 
@@ -147,7 +154,7 @@ fn may_apply(d: &Deployment) -> bool {
     stations::applies(d)
         && target.quota >= 1.0
         && d.placement.workers <= target.cores.min(MOST_WORKERS)
-        && d.placement.queue.is_none()
+        && d.placement.queue.is_none_or(|places| d.placement.drop == Drop::Newest && places <= MOST_PLACES)
         && target_stages(d).filter(varies).count() <= 1
         && requests < MOST_REQUESTS
 }
@@ -281,7 +288,14 @@ impl Group {
         Some(Job {
             column,
             delays,
-            lane: Lane { workers: d.placement.workers, factor, constant, reply, delay },
+            lane: Lane {
+                workers: d.placement.workers,
+                places: d.placement.queue,
+                factor,
+                constant,
+                reply,
+                delay,
+            },
             has_downlink: reply > 0.0,
             deadline: d.app.deadline.map_or(f64::INFINITY, |deadline| deadline.as_nanos() as f64),
         })
@@ -365,47 +379,54 @@ impl pulp::WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Job { lane, has_downlink, delays, .. } = self.jobs[0];
-        let (down, varies) = (has_downlink, delays.is_some());
+        let lane = self.jobs[0].lane;
         match size(lane.workers) {
-            1 => self.run::<S, 2, 1>(simd, down, varies),
-            2 => self.run::<S, 2, 2>(simd, down, varies),
-            3 => self.run::<S, 2, 3>(simd, down, varies),
-            4 => self.run::<S, 2, 4>(simd, down, varies),
-            6 => self.run::<S, 1, 6>(simd, down, varies),
-            8 => self.run::<S, 1, 8>(simd, down, varies),
-            12 => self.run::<S, 1, 12>(simd, down, varies),
-            _ => self.run::<S, 1, 16>(simd, down, varies),
+            1 => self.run::<S, 2, 1>(simd),
+            2 => self.run::<S, 2, 2>(simd),
+            3 => self.run::<S, 2, 3>(simd),
+            4 => self.run::<S, 2, 4>(simd),
+            6 => self.run::<S, 1, 6>(simd),
+            8 => self.run::<S, 1, 8>(simd),
+            12 => self.run::<S, 1, 12>(simd),
+            _ => self.run::<S, 1, 16>(simd),
         }
     }
 }
 
 impl Run<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize, const C: usize>(
-        self,
-        simd: S,
-        down: bool,
-        varies: bool,
-    ) -> Vec<Option<(Totals, Above)>> {
+    fn run<S: Simd, const V: usize, const C: usize>(self, simd: S) -> Vec<Option<(Totals, Above)>> {
         const { assert!(V == vectors(C), "as many lanes as there are jobs") };
-        match (down, varies) {
-            (false, false) => simd.vectorize(Vectorized::<S, V, C, false, false> { simd, run: self }),
-            (false, true) => simd.vectorize(Vectorized::<S, V, C, false, true> { simd, run: self }),
-            (true, false) => simd.vectorize(Vectorized::<S, V, C, true, false> { simd, run: self }),
-            (true, true) => simd.vectorize(Vectorized::<S, V, C, true, true> { simd, run: self }),
+        let Job { lane, has_downlink, delays, .. } = self.jobs[0];
+        let run = self;
+        // Bounded queues are compiled for delays that vary only: it is the same with a column of zeros.
+        match (lane.places.is_some(), has_downlink, delays.is_some()) {
+            (false, false, false) => simd.vectorize(Vectorized::<S, V, C, false, false, false> { simd, run }),
+            (false, false, true) => simd.vectorize(Vectorized::<S, V, C, false, true, false> { simd, run }),
+            (false, true, false) => simd.vectorize(Vectorized::<S, V, C, true, false, false> { simd, run }),
+            (false, true, true) => simd.vectorize(Vectorized::<S, V, C, true, true, false> { simd, run }),
+            (true, false, _) => simd.vectorize(Vectorized::<S, V, C, false, true, true> { simd, run }),
+            (true, true, _) => simd.vectorize(Vectorized::<S, V, C, true, true, true> { simd, run }),
         }
     }
 }
 
 /// [`Run`] with all that the compiler must know. Each is compiled by itself.
-struct Vectorized<'r, S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool> {
+struct Vectorized<
+    'r,
+    S: Simd,
+    const V: usize,
+    const C: usize,
+    const DOWN: bool,
+    const VARIES: bool,
+    const BOUNDED: bool,
+> {
     simd: S,
     run: Run<'r>,
 }
 
-impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool> pulp::NullaryFnOnce
-    for Vectorized<'_, S, V, C, DOWN, VARIES>
+impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool, const BOUNDED: bool>
+    pulp::NullaryFnOnce for Vectorized<'_, S, V, C, DOWN, VARIES, BOUNDED>
 {
     type Output = Vec<Option<(Totals, Above)>>;
 
@@ -416,7 +437,8 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
         let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
-        let delays = jobs[0].delays.map_or(&[][..], |column| &group.columns[column][..]);
+        // Column 0 is zero.
+        let delays = &group.columns[jobs[0].delays.unwrap_or(0)];
         scratch.counts.resize(BUCKETS * lanes, 0);
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
         scratch.places.resize(CHUNK * lanes, 0);
@@ -435,17 +457,23 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                     emitted: &upstream.emitted[range.clone()],
                     work: &work[range.clone()],
                     delay: if VARIES { &delays[range.clone()] } else { &[] },
+                    preparation: if BOUNDED { &upstream.preparation[range.clone()] } else { &[] },
                 };
                 let latency = &mut scratch.latency[..range.len() * lanes];
-                let is_edge = node.chunk::<DOWN, VARIES>(&requests, latency);
+                let is_edge = if BOUNDED {
+                    node.chunk_bounded::<DOWN>(&requests, latency);
+                    false
+                } else {
+                    node.chunk::<DOWN, VARIES>(&requests, latency)
+                };
                 if limit < f64::INFINITY {
-                    batches.add(requests.emitted[0], requests.emitted, latency, limit);
+                    batches.add::<BOUNDED>(requests.emitted[0], requests.emitted, latency, limit);
                 }
                 if is_edge {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
                     continue;
                 }
-                record(latency, lanes, &mut scratch.counts, &mut scratch.places);
+                record::<BOUNDED>(latency, lanes, &mut scratch.counts, &mut scratch.places);
                 if deadline < f64::INFINITY {
                     count_late(latency, lanes, deadline, &mut late);
                 }
@@ -455,7 +483,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                 node.flush::<VARIES>(latency);
                 if limit < f64::INFINITY {
                     let last = upstream.emitted[..segment.end].last().copied().unwrap_or(0.0);
-                    batches.add(last, &[], latency, limit);
+                    batches.add::<BOUNDED>(last, &[], latency, limit);
                 }
                 record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
             }
@@ -468,6 +496,9 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
             })
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
+        if BOUNDED {
+            scratch.counts[NOWHERE * lanes..].fill(0);
+        }
         result
     }
 }
@@ -475,9 +506,10 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
 /// How many of a deployment's requests take longer than a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Above {
-    /// Share of the observed requests, 0..1.
+    /// Share of the observed requests that were not refused, 0..1; not a number if there are none.
     pub share: f64,
-    /// Its standard error by batch means, never less than twice that of independent requests.
+    /// Its standard error by batch means, never less than twice that of independent requests; infinite if there
+    /// are next to none.
     pub error: f64,
 }
 
@@ -485,27 +517,42 @@ pub struct Above {
 struct Batches {
     observed: Observed,
     lanes: usize,
-    seen: [f64; BATCHES],
+    /// One row of lanes per batch.
+    seen: Vec<f64>,
     /// One row of lanes per batch.
     above: Vec<f64>,
 }
 
 const BATCHES: usize = 16;
+/// Fewer requests tell nothing.
+const FEWEST: f64 = 6.0;
 
 impl Batches {
     fn new(observed: Observed, lanes: usize) -> Self {
-        Batches { observed, lanes, seen: [0.0; BATCHES], above: vec![0.0; BATCHES * lanes] }
+        let none = vec![0.0; BATCHES * lanes];
+        Batches { observed, lanes, seen: none.clone(), above: none }
     }
 
     /// Adds a chunk of requests and the latencies that came out meanwhile. It belongs to the batch of its first
-    /// request; departures lag behind by less than that matters.
+    /// request; departures lag behind by less than that matters. Of bounded queues those requests count that
+    /// have a latency.
     #[inline(always)]
-    fn add(&mut self, first: f64, emitted: &[f64], latency: &[f64], limit: f64) {
+    fn add<const BOUNDED: bool>(&mut self, first: f64, emitted: &[f64], latency: &[f64], limit: f64) {
         let Observed { from, until } = self.observed;
         let place = ((first - from) / (until - from) * BATCHES as f64).clamp(0.0, BATCHES as f64 - 1.0);
         let batch = place as usize;
-        self.seen[batch] += emitted.iter().filter(|&&at| at >= from).count() as f64;
-        let above = &mut self.above[batch * self.lanes..(batch + 1) * self.lanes];
+        let row = batch * self.lanes..(batch + 1) * self.lanes;
+        let (seen, above) = (&mut self.seen[row.clone()], &mut self.above[row]);
+        if BOUNDED {
+            for row in latency.chunks_exact(self.lanes) {
+                for (seen, &span) in seen.iter_mut().zip(row) {
+                    *seen += f64::from(u8::from(span >= 0.0));
+                }
+            }
+        } else {
+            let count = emitted.iter().filter(|&&at| at >= from).count() as f64;
+            seen.iter_mut().for_each(|seen| *seen += count);
+        }
         for row in latency.chunks_exact(self.lanes) {
             for (above, &span) in above.iter_mut().zip(row) {
                 *above += f64::from(u8::from(span > limit));
@@ -514,10 +561,14 @@ impl Batches {
     }
 
     fn above(&self, lane: usize) -> Above {
-        let n: f64 = self.seen.iter().sum();
+        let seen = |batch: usize| self.seen[batch * self.lanes + lane];
         let of_batch = |batch: usize| self.above[batch * self.lanes + lane];
+        let n: f64 = (0..BATCHES).map(seen).sum();
         let share = (0..BATCHES).map(of_batch).sum::<f64>() / n;
-        let residual = |batch: usize| of_batch(batch) - share * self.seen[batch];
+        if n < FEWEST {
+            return Above { share, error: f64::INFINITY };
+        }
+        let residual = |batch: usize| of_batch(batch) - share * seen(batch);
         let squares: f64 = (0..BATCHES).map(|batch| residual(batch).powi(2)).sum();
         let count = BATCHES as f64;
         let by_batches = squares * count / (count - 1.0) / (n * n);
@@ -528,14 +579,19 @@ impl Batches {
     }
 }
 
-/// Records latencies, all of them observed. First all places, which vectorizes, then all increments, which
-/// cannot.
+/// The bucket of what has no latency; it is beyond all others.
+const NOWHERE: usize = BUCKETS - 1;
+
+/// Records latencies, all of them observed but for bounded queues. First all places, which vectorizes, then all
+/// increments, which cannot.
 #[inline(always)]
-fn record(latency: &[f64], lanes: usize, counts: &mut [u32], places: &mut [u32]) {
+fn record<const BOUNDED: bool>(latency: &[f64], lanes: usize, counts: &mut [u32], places: &mut [u32]) {
     let places = &mut places[..latency.len()];
     let (shift, mask) = (lanes.trailing_zeros(), lanes as u32 - 1);
     for (i, (place, &span)) in places.iter_mut().zip(latency).enumerate() {
-        *place = ((Spread::<u32>::bucket(span) as u32) << shift) | (i as u32 & mask);
+        let bucket = Spread::<u32>::bucket(span) as u32;
+        let bucket = if BOUNDED && span < 0.0 { NOWHERE as u32 } else { bucket };
+        *place = (bucket << shift) | (i as u32 & mask);
     }
     let mask = counts.len() - 1;
     for &place in places.iter() {
@@ -589,14 +645,17 @@ fn totals(
     scratch: &mut Scratch,
 ) -> Option<Totals> {
     let upstream = &group.upstream;
-    let n = upstream.offered;
+    let dropped = sums.dropped as u64;
+    let n = upstream.offered - dropped;
     if sums.longest >= BULK as f64
-        || [sums.queue, sums.process, sums.downlink].iter().any(|&sum| sum >= EXACT)
+        || [sums.queue, sums.process, sums.downlink, sums.lost_way].iter().any(|&sum| sum >= EXACT)
     {
         return None;
     }
+    let prepare = upstream.prepare - sums.lost_preparation as u128;
+    let uplink = upstream.uplink - (sums.lost_way - sums.lost_preparation) as u128;
     let way_back = match job.delays {
-        _ if job.has_downlink => sums.downlink,
+        _ if job.has_downlink || job.lane.places.is_some() => sums.downlink,
         Some(column) => group.seen(column),
         None => job.lane.delay * n as f64,
     };
@@ -614,13 +673,15 @@ fn totals(
     let (from, to) = ((0.05 * n as f64) as u64, (0.9 * n as f64) as u64);
     Some(Totals {
         counts: Counts {
-            offered: n,
+            offered: upstream.offered,
             completed: n,
+            dropped,
             late,
             returned: sums.returned as u64,
+            refused: sums.refused as u64,
             ..Counts::default()
         },
-        parts: [upstream.prepare as f64, upstream.uplink as f64, sums.queue, sums.process, way_back],
+        parts: [prepare as f64, uplink as f64, sums.queue, sums.process, way_back],
         busy: [upstream.busy, (sums.process + sums.busy) as u128],
         latency: Quantiles {
             mean: f64::NAN,

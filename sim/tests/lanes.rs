@@ -3,9 +3,10 @@
 mod common;
 
 use common::random::{deployment, is_meant};
+use common::{parts, rows};
 use offing_core::*;
 use offing_models::ModelSet;
-use offing_sim::{Estimate, Sweep, simulate};
+use offing_sim::{Above, Estimate, Sweep, simulate};
 use proptest::prelude::*;
 
 /// The numbers of a simulation by itself. Lanes do not know the standard deviation.
@@ -32,25 +33,73 @@ fn assert_equal(estimates: &[Estimate], deployments: &[Deployment], sweep: &Swee
     }
 }
 
-/// Without what lanes leave to others, more often than not.
-fn laned() -> impl Strategy<Value = Deployment> {
-    (deployment(), prop_oneof![9 => Just(true), 1 => Just(false)]).prop_map(|(mut d, is_plain)| {
-        if is_plain {
-            d.placement.queue = None;
-            let target = d.placement.target;
-            d.tiers[target].quota = 1.0;
-            d.tiers[target].cores = d.placement.workers.max(d.tiers[target].cores);
-            for link in &mut d.links {
-                (link.sharing, link.scope) = (Sharing::Fifo, Scope::Node);
-                if matches!(link.down.rate, Rate::Trace { .. }) {
-                    link.down.rate = Rate::BitPerS(2e6);
-                }
+/// Without what lanes leave to others.
+fn plain() -> impl Strategy<Value = Deployment> {
+    let limit = prop_oneof![1 => Just(None), 3 => limit().prop_map(Some)];
+    (deployment(), limit).prop_map(|(mut d, limit)| {
+        (d.placement.queue, d.placement.drop) = (limit, Drop::Newest);
+        d.placement.workers = d.placement.workers.min(16);
+        let target = d.placement.target;
+        d.tiers[target].quota = 1.0;
+        d.tiers[target].cores = d.placement.workers.max(d.tiers[target].cores);
+        for link in &mut d.links {
+            (link.sharing, link.scope) = (Sharing::Fifo, Scope::Node);
+            if matches!(link.down.rate, Rate::Trace { .. }) {
+                link.down.rate = Rate::BitPerS(2e6);
             }
-            let last = d.app.stages.len() - 1;
-            d.app.stages[last].output = Distribution::Constant(5_000.0);
+        }
+        let last = d.app.stages.len() - 1;
+        d.app.stages[last].output = Distribution::Constant(5_000.0);
+        for stage in &mut d.app.stages[d.placement.cut as usize..last] {
+            stage.work = Distribution::Constant(0.007);
         }
         d
     })
+}
+
+/// How many may wait: none, few, hardly ever reached.
+fn limit() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0u32), 4 => 1u32..8, 1 => 8u32..1025]
+}
+
+/// More often than not without what lanes leave to others.
+fn laned() -> impl Strategy<Value = Deployment> {
+    prop_oneof![9 => plain(), 1 => deployment()]
+}
+
+/// What is asked of a tier and of a queue: workers, speed, latency, price, limit.
+type Variation = (u32, u32, u64, u32, Option<Option<u32>>);
+
+fn variations() -> impl Strategy<Value = Vec<Variation>> {
+    let limit = prop::option::of(prop::option::weighted(0.7, limit()));
+    prop::collection::vec((1u32..17, 1u32..30, 0u64..3, 0u32..4, limit), 1..40)
+}
+
+fn vary(base: &Deployment, variations: Vec<Variation>) -> Vec<Deployment> {
+    let vary = |(workers, speed, latency, price, limit): Variation| {
+        let mut d = base.clone();
+        let target = d.placement.target;
+        d.tiers[target].cores = workers;
+        d.placement.workers = workers;
+        d.tiers[target].speed = f64::from(speed) / 10.0;
+        d.tiers[target].price_usd_per_hour = f64::from(price);
+        d.placement.queue = limit.unwrap_or(d.placement.queue);
+        for link in &mut d.links {
+            link.down.latency = Span::from_millis(20 * latency);
+        }
+        d
+    };
+    std::iter::once(base.clone()).chain(variations.into_iter().map(vary)).collect()
+}
+
+/// Share of the observed requests that came back and took longer than `limit_ms`.
+fn share_above(d: &Deployment, seed: u64, limit_ms: u64) -> f64 {
+    let (run, rows) = rows(d, seed, None);
+    let is_observed = |row: &Request| row.emitted >= d.warm_up.as_nanos();
+    let is_above = |(row, parts): &(&Request, Parts)| {
+        is_observed(row) && Span::from_nanos(parts.latency()) > Span::from_millis(limit_ms)
+    };
+    parts(&rows).filter(is_above).count() as f64 / run.counts.completed as f64
 }
 
 proptest! {
@@ -59,25 +108,78 @@ proptest! {
     #[test]
     fn lanes_are_the_station_engine(
         base in laned().prop_filter("can run", is_meant),
-        variations in prop::collection::vec((1u32..17, 1u32..30, 0u64..3, 0u32..4), 1..40),
+        variations in variations(),
         seed: u64,
     ) {
-        let mut deployments = vec![base.clone()];
-        for (workers, speed, latency, price) in variations {
-            let mut d = base.clone();
-            let target = d.placement.target;
-            d.tiers[target].cores = workers;
-            d.placement.workers = workers;
-            d.tiers[target].speed = f64::from(speed) / 10.0;
-            d.tiers[target].price_usd_per_hour = f64::from(price);
-            for link in &mut d.links {
-                link.down.latency = Span::from_millis(20 * latency);
-            }
-            deployments.push(d);
-        }
+        let deployments = vary(&base, variations);
         let models = ModelSet::default();
         let mut sweep = Sweep::new(&models, seed);
         let estimates = sweep.estimate(&deployments);
         assert_equal(&estimates, &deployments, &sweep, seed);
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// What is plain is really done in lanes, bounded or not, and there are shares for it.
+    #[test]
+    fn bounded_queues_have_lanes(
+        base in plain().prop_filter("can run", is_meant),
+        variations in variations(),
+        limit_ms in 1u64..300,
+        seed: u64,
+    ) {
+        let deployments = vary(&base, variations);
+        let models = ModelSet::default();
+        let mut sweep = Sweep::new(&models, seed);
+        prop_assert!(deployments.iter().all(|d| sweep.applies(d)));
+        let laned = sweep.estimate_in_lanes(&deployments, limit_ms as f64 * 1e6);
+        prop_assert!(laned.iter().all(Option::is_some), "{:?}", laned);
+        let (estimates, above): (Vec<Estimate>, Vec<Above>) = laned.into_iter().flatten().unzip();
+        assert_equal(&estimates, &deployments, &sweep, seed);
+        for (above, d) in above.iter().zip(&deployments) {
+            // By text, as there is no share of nothing.
+            prop_assert_eq!(format!("{}", above.share), format!("{}", share_above(d, seed, limit_ms)));
+        }
+    }
+}
+
+/// A queue loses most of what it is offered, has lanes, and is stable.
+#[test]
+fn an_overloaded_bounded_queue_is_the_station_engines() {
+    let models = ModelSet::default();
+    let mut sweep = Sweep::new(&models, 3);
+    let of_limit = |limit: u32| {
+        let mut d = common::queue(20, 50.0, 1 + limit % 5, common::exponential_ms(50.0), 30);
+        (d.placement.queue, d.tiers[1].nodes) = (Some(limit), 2);
+        d.app.prepare = common::exponential_ms(3.0);
+        d.app.deadline = Some(Span::from_millis(400));
+        d.warm_up = Span::from_millis(5_000);
+        let mut down = common::direction(2_000, Rate::BitPerS(1e6));
+        down.jitter = Span::from_millis(u64::from(limit % 2));
+        let up = common::direction(1_000, Rate::Unlimited);
+        d.links = vec![Link { between: [0, 1], up, down, sharing: Sharing::Fifo, scope: Scope::Node }];
+        d.app.stages[0].output = Distribution::Constant(400.0);
+        d
+    };
+    let deployments: Vec<Deployment> = [0, 1, 2, 3, 7, 63, 64, 1000, 1023, 1024].map(of_limit).into();
+    assert!(deployments.iter().all(|d| sweep.applies(d)));
+    let estimates = sweep.estimate(&deployments);
+    assert_equal(&estimates, &deployments, &sweep, 3);
+    assert!(estimates.iter().all(|estimate| estimate.stable && estimate.load > 1.0));
+    assert!(estimates[0].dropped_share > 0.5 && estimates[9].dropped_share < estimates[4].dropped_share);
+}
+
+/// What lanes leave to others is as it was.
+#[test]
+fn other_queues_are_simulated_one_by_one() {
+    let models = ModelSet::default();
+    let sweep = Sweep::new(&models, 3);
+    let mut d = common::queue(20, 50.0, 4, common::exponential_ms(50.0), 30);
+    d.placement.queue = Some(1025);
+    assert!(!sweep.applies(&d));
+    (d.placement.queue, d.placement.drop) = (Some(5), Drop::Oldest);
+    assert!(!sweep.applies(&d));
 }

@@ -1,6 +1,6 @@
-//! Runs the lanes of a sweep: `sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS`. All deployments meet the
-//! requests of W1 (realistic, 400/s); they differ in speed. Prints ns per request and deployment, the least of
-//! the rounds.
+//! Runs the lanes of a sweep: `sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS [PLACES]`. All deployments meet
+//! the requests of W1 (realistic, 400/s); they differ in speed. PLACES bounds the queues. Prints ns per offered
+//! request and deployment, the least of the rounds.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -11,7 +11,12 @@ use offing_sim::Sweep;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [workers, deployments, seconds, link, rounds] = &arguments[..] else { return usage() };
+    let (required, optional) = arguments.split_at(arguments.len().min(5));
+    let [workers, deployments, seconds, link, rounds] = required else { return usage() };
+    let Ok(places) = optional.iter().map(|places| places.parse::<u32>()).collect::<Result<Vec<_>, _>>()
+    else {
+        return usage();
+    };
     let (Ok(workers), Ok(count), Ok(seconds), Ok(rounds)) =
         (workers.parse::<u32>(), deployments.parse::<u32>(), seconds.parse::<f64>(), rounds.parse::<u32>())
     else {
@@ -25,6 +30,7 @@ fn main() {
                 d.links[0].down.rate = Rate::Unlimited;
             }
             (d.tiers[1].cores, d.placement.workers) = (workers, workers);
+            d.placement.queue = places.first().copied();
             // The work is made for four workers at load 0.8; here 0.3 to 0.95.
             let load = 0.3 + 0.65 * f64::from(i) / f64::from(count);
             d.tiers[1].speed = 0.8 / load * 4.0 / f64::from(workers);
@@ -39,13 +45,13 @@ fn main() {
         let before = std::time::Instant::now();
         let estimates = sweep.estimate(&deployments);
         let spent = before.elapsed().as_secs_f64();
-        requests = estimates.iter().map(|estimate| estimate.requests.completed).sum();
+        requests = estimates.iter().map(|estimate| estimate.requests.offered).sum();
         least = least.min(spent / requests as f64);
     }
     println!("requests x deployments={requests} ns={:.3} per_second={:.3e}", least * 1e9, 1.0 / least);
 }
 
 fn usage() {
-    println!("usage: sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS");
+    println!("usage: sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS [PLACES]");
     std::process::exit(2);
 }

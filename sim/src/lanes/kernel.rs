@@ -15,9 +15,14 @@
 //! exact, and every vector unit has them for floats. So a lane gives the same spans as the station engine, on
 //! every instruction set, whatever its neighbours do. No step has a branch.
 //!
+//! Where the queue is bounded (`BOUNDED`), a request is refused that finds as many accepted ones that begin
+//! later than it arrives as may wait. Starts never decrease, so one look tells: whether the last but so many
+//! accepted one begins later. The starts lie in a ring per lane; its position differs from lane to lane, so it is
+//! read and written lane by lane. All else is masked: a refused request leaves no trace but in the counts.
+//!
 //! What lies at the ends of the observed span needs more care than most requests: a second version of the same
 //! loop (`EDGE`) tells observed requests from others and cuts CPU time at the ends. It runs where the first
-//! could be wrong.
+//! could be wrong, and everywhere for bounded queues.
 
 use pulp::Simd;
 
@@ -32,7 +37,7 @@ const LONG_AGO: f64 = -4_503_599_627_370_496.0; // -2^52
 const NOBODY: f64 = -1.0;
 /// A sum with it has no room for a fraction.
 const TWO_52: f64 = 4_503_599_627_370_496.0;
-/// Latency of a request that is not observed.
+/// Latency of a request that is not observed or was refused.
 pub(super) const UNSEEN: f64 = -1.0;
 
 /// The requests of a chunk, the same for all lanes.
@@ -41,8 +46,10 @@ pub(super) struct Requests<'r> {
     pub emitted: &'r [f64],
     /// Work at speed 1 [ns].
     pub work: &'r [f64],
-    /// How long the reply travels [ns]; empty where that is the same for all, which [`Lane::delay`] says.
+    /// How long the reply travels in addition to [`Lane::delay`] [ns]; empty or zero where that says all.
     pub delay: &'r [f64],
+    /// How long each was prepared [ns]; only for bounded queues.
+    pub preparation: &'r [f64],
 }
 
 /// The observed span [ns].
@@ -56,6 +63,8 @@ pub(super) struct Observed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Lane {
     pub workers: u32,
+    /// How many requests may wait; nothing means any number.
+    pub places: Option<u32>,
     /// What the work at speed 1 is multiplied by, and rounded to the nearest whole number.
     pub factor: f64,
     /// Work that is the same for every request [ns].
@@ -79,6 +88,14 @@ pub(super) struct Sums {
     pub busy: f64,
     /// Requests that came back within the observed span.
     pub returned: f64,
+    /// Observed requests that were refused.
+    pub dropped: f64,
+    /// Requests that were refused within the observed span.
+    pub refused: f64,
+    /// Preparation of the observed requests that were refused.
+    pub lost_preparation: f64,
+    /// The way up to their node, preparation included, of the observed requests that were refused.
+    pub lost_way: f64,
     pub shortest: f64,
     pub longest: f64,
 }
@@ -104,6 +121,63 @@ struct State<S: Simd, const V: usize, const C: usize> {
     longest: [S::f64s; V],
 }
 
+/// State and sums that only bounded queues have.
+#[derive(Clone, Copy)]
+struct Refusals<S: Simd, const V: usize> {
+    /// Where the ring takes the next accepted start, as the last bits.
+    next: [S::f64s; V],
+    dropped: [S::f64s; V],
+    refused: [S::f64s; V],
+    preparation: [S::f64s; V],
+    way: [S::f64s; V],
+}
+
+/// The starts of the last accepted requests: one row of lanes per start, as many rows as a power of two.
+struct Ring {
+    starts: Vec<f64>,
+    rows: usize,
+}
+
+impl Ring {
+    /// No row without bounded queues; else at least one more than requests may wait.
+    fn new(lanes: &[Lane]) -> Self {
+        let most = lanes.iter().filter_map(|lane| lane.places).max();
+        let rows = most.map_or(0, |most| (most as usize + 1).next_power_of_two());
+        Ring { starts: vec![LONG_AGO; rows * lanes.len()], rows }
+    }
+
+    /// Puts the starts of a vector's requests at `next` and gives those that lie at `last`. What was put is
+    /// overwritten unless `next` goes on, so that a refused request may be put as well.
+    #[inline(always)]
+    fn exchange<S: Simd, const V: usize>(
+        &mut self,
+        v: usize,
+        start: S::f64s,
+        next: S::f64s,
+        last: S::f64s,
+    ) -> S::f64s {
+        let lanes = V * S::F64_LANES;
+        // Rows and lanes are powers of two, so what is left of the place is right whatever the number of the row.
+        let end = self.starts.len() - 1;
+        let place =
+            |row: f64, l: usize| ((row.to_bits() as usize).wrapping_mul(lanes) + v * S::F64_LANES + l) & end;
+        let [starts, nexts, lasts] = [start, next, last].map(|vector| {
+            let mut column = [0.0; WIDEST];
+            S::as_mut_simd_f64s(&mut column[..S::F64_LANES]).0[0] = vector;
+            column
+        });
+        let mut begin = [0.0; WIDEST];
+        for l in 0..S::F64_LANES {
+            self.starts[place(nexts[l], l)] = starts[l];
+            begin[l] = self.starts[place(lasts[l], l)];
+        }
+        S::as_simd_f64s(&begin[..S::F64_LANES]).0[0]
+    }
+}
+
+/// Lanes that a vector has at most.
+const WIDEST: usize = 8;
+
 /// The lanes themselves.
 #[derive(Clone, Copy)]
 struct Fixed<S: Simd, const V: usize> {
@@ -111,6 +185,8 @@ struct Fixed<S: Simd, const V: usize> {
     constant: [S::f64s; V],
     reply: [S::f64s; V],
     delay: [S::f64s; V],
+    /// How many requests may wait.
+    places: [S::f64s; V],
     from: S::f64s,
     until: S::f64s,
 }
@@ -120,6 +196,8 @@ pub(super) struct Node<S: Simd, const V: usize, const C: usize> {
     simd: S,
     state: State<S, V, C>,
     fixed: Fixed<S, V>,
+    refusals: Refusals<S, V>,
+    ring: Ring,
     observed: Observed,
 }
 
@@ -130,6 +208,8 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
     /// Idle nodes.
     #[inline(always)]
     pub(super) fn new(simd: S, lanes: &[Lane], observed: Observed) -> Self {
+        const { assert!(S::F64_LANES <= WIDEST, "vectors fit their columns") };
+        let ring = Ring::new(lanes);
         let column = |value: &dyn Fn(&Lane) -> f64| -> [S::f64s; V] {
             let values: Vec<f64> = lanes.iter().map(value).collect();
             let (vectors, _) = S::as_simd_f64s(&values);
@@ -157,14 +237,24 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                 shortest: all(f64::INFINITY),
                 longest: all(0.0),
             },
+            refusals: Refusals {
+                // Any multiple of the rows will do; the first one would leave no room for what is before.
+                next: all(TWO_52 + ring.rows as f64),
+                dropped: all(0.0),
+                refused: all(0.0),
+                preparation: all(0.0),
+                way: all(0.0),
+            },
             fixed: Fixed {
                 factor: column(&|lane| lane.factor),
                 constant: column(&|lane| lane.constant),
                 reply: column(&|lane| lane.reply),
                 delay: column(&|lane| lane.delay),
+                places: column(&|lane| lane.places.map_or(0.0, f64::from)),
                 from: simd.splat_f64s(observed.from),
                 until: simd.splat_f64s(observed.until),
             },
+            ring,
             observed,
         }
     }
@@ -172,8 +262,9 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
     /// The next node of the same lanes is idle; sums go on.
     #[inline(always)]
     pub(super) fn next_node(&mut self, lanes: &[Lane]) {
-        let idle = Self::new(self.simd, lanes, self.observed).state;
-        let State { free, whose, travel, down, .. } = idle;
+        let Node { state, ring, .. } = Self::new(self.simd, lanes, self.observed);
+        let State { free, whose, travel, down, .. } = state;
+        self.ring = ring;
         self.state = State { free, whose, travel, down, ..self.state };
     }
 
@@ -191,7 +282,7 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
         let is_seen = requests.emitted.iter().all(|&emitted| emitted >= from)
             && (!DOWN || self.all_at_least_from(&before.whose));
         if is_seen {
-            self.serve::<DOWN, VARIES, false>(requests, latency);
+            self.serve::<DOWN, VARIES, false, false>(requests, latency);
             if self.is_inside::<DOWN>(longest_travel) {
                 let simd = self.simd;
                 let all = simd.splat_f64s(requests.arrived.len() as f64);
@@ -202,8 +293,15 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
             }
             self.state = before;
         }
-        self.serve::<DOWN, VARIES, true>(requests, latency);
+        self.serve::<DOWN, VARIES, true, false>(requests, latency);
         true
+    }
+
+    /// The same for bounded queues; any latency may be `UNSEEN`. Replies travel as [`Requests::delay`] says, zero
+    /// or not.
+    #[inline(always)]
+    pub(super) fn chunk_bounded<const DOWN: bool>(&mut self, requests: &Requests<'_>, latency: &mut [f64]) {
+        self.serve::<DOWN, true, true, true>(requests, latency);
     }
 
     #[inline(always)]
@@ -242,25 +340,46 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
     }
 
     #[inline(always)]
-    fn serve<const DOWN: bool, const VARIES: bool, const EDGE: bool>(
+    fn serve<const DOWN: bool, const VARIES: bool, const EDGE: bool, const BOUNDED: bool>(
         &mut self,
         requests: &Requests<'_>,
         latency: &mut [f64],
     ) {
+        const { assert!(EDGE && VARIES || !BOUNDED, "refused requests are not told apart elsewhere") };
         let (simd, fixed) = (self.simd, self.fixed);
         // A local copy can live in registers.
         let mut s = self.state;
+        let mut refusals = self.refusals;
         let n = requests.arrived.len();
         let (arrived, emitted) = (&requests.arrived[..n], &requests.emitted[..n]);
         let (latency, _) = S::as_mut_simd_f64s(latency);
         let travel = if VARIES { &requests.delay[..n] } else { &[] };
+        let preparation = if BOUNDED { &requests.preparation[..n] } else { &[] };
         let (work, latency) = (&requests.work[..n], &mut latency[..n * V]);
         let zero = simd.splat_f64s(0.0);
+        let one = simd.splat_f64s(1.0);
+        let never = simd.splat_f64s(NEVER);
         let whole = simd.splat_f64s(TWO_52);
         for i in 0..n {
             let arrival = simd.splat_f64s(arrived[i]);
             let emission = simd.splat_f64s(emitted[i]);
             let own_travel = if VARIES { simd.splat_f64s(travel[i]) } else { zero };
+            let lost = if BOUNDED {
+                let is_in = simd.and_m64s(
+                    simd.greater_than_or_equal_f64s(arrival, fixed.from),
+                    simd.less_than_f64s(arrival, fixed.until),
+                );
+                let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
+                let observed = |x: f64| simd.select_f64s(is_new, simd.splat_f64s(x), zero);
+                Lost {
+                    dropped: observed(1.0),
+                    refused: simd.select_f64s(is_in, one, zero),
+                    preparation: observed(preparation[i]),
+                    way: observed(arrived[i] - emitted[i]),
+                }
+            } else {
+                Lost { dropped: zero, refused: zero, preparation: zero, way: zero }
+            };
             let demand = simd.splat_f64s(work[i]);
             for v in 0..V {
                 let product = simd.mul_f64s(demand, fixed.factor[v]);
@@ -270,10 +389,23 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                 let start = simd.max_f64s(left, arrival);
                 let done = simd.add_f64s(start, work);
                 let wait = simd.sub_f64s(start, arrival);
+                let own_travel = if BOUNDED { simd.add_f64s(own_travel, fixed.delay[v]) } else { own_travel };
+                let is_accepted = if BOUNDED {
+                    let next = refusals.next[v];
+                    let last = simd.sub_f64s(next, fixed.places[v]);
+                    let begin = self.ring.exchange::<S, V>(v, start, next, last);
+                    let is_accepted = simd.less_than_or_equal_f64s(begin, arrival);
+                    refusals.next[v] = simd.add_f64s(next, simd.select_f64s(is_accepted, one, zero));
+                    refusals.count(simd, v, is_accepted, lost);
+                    is_accepted
+                } else {
+                    simd.equal_f64s(zero, zero)
+                };
                 let (departed, whose) = if DOWN { (left, s.whose[v][0]) } else { (done, emission) };
                 let sent = if DOWN {
-                    s.down[v] = simd.add_f64s(simd.max_f64s(s.down[v], left), fixed.reply[v]);
-                    s.down[v]
+                    let sent = simd.add_f64s(simd.max_f64s(s.down[v], left), fixed.reply[v]);
+                    s.down[v] = if BOUNDED { simd.select_f64s(is_accepted, sent, s.down[v]) } else { sent };
+                    sent
                 } else {
                     done
                 };
@@ -286,18 +418,26 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                     },
                 );
                 let mut span = simd.sub_f64s(received, whose);
-                let mut back = if DOWN { simd.sub_f64s(received, departed) } else { zero };
+                let mut back = if DOWN || BOUNDED { simd.sub_f64s(received, departed) } else { zero };
                 if EDGE {
                     let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
+                    let is_new = if BOUNDED { simd.and_m64s(is_new, is_accepted) } else { is_new };
                     s.queue[v] = simd.add_f64s(s.queue[v], simd.select_f64s(is_new, wait, zero));
                     let inside =
                         simd.sub_f64s(simd.min_f64s(done, fixed.until), simd.max_f64s(start, fixed.from));
                     let work = simd.select_f64s(is_new, work, zero);
                     s.process[v] = simd.add_f64s(s.process[v], work);
-                    let busy = simd.sub_f64s(simd.max_f64s(inside, zero), work);
+                    let mut inside = simd.max_f64s(inside, zero);
+                    let mut received = received;
+                    let mut is_seen = simd.greater_than_or_equal_f64s(whose, fixed.from);
+                    if BOUNDED {
+                        inside = simd.select_f64s(is_accepted, inside, zero);
+                        received = simd.select_f64s(is_accepted, received, never);
+                        is_seen = simd.and_m64s(is_seen, is_accepted);
+                    }
+                    let busy = simd.sub_f64s(inside, work);
                     s.busy[v] = simd.add_f64s(s.busy[v], busy);
                     s.count_returned(simd, &fixed, v, received);
-                    let is_seen = simd.greater_than_or_equal_f64s(whose, fixed.from);
                     let (seen_span, seen_back) = s.see(simd, v, is_seen, span, back);
                     (span, back) = (seen_span, seen_back);
                 } else {
@@ -306,13 +446,14 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                     s.shortest[v] = simd.min_f64s(s.shortest[v], span);
                     s.longest[v] = simd.max_f64s(s.longest[v], span);
                 }
-                if DOWN {
+                if DOWN || BOUNDED {
                     s.downlink[v] = simd.add_f64s(s.downlink[v], back);
                 }
                 latency[i * V + v] = span;
 
                 // Insertion into the sorted instants. Equal ones stay in order of arrival, because all
                 // comparisons are with the new one.
+                let before = if BOUNDED { Some((s.free[v], s.whose[v], s.travel[v])) } else { None };
                 let (free, carried, travel) = (&mut s.free[v], &mut s.whose[v], &mut s.travel[v]);
                 for j in 0..C {
                     // Place 0 was taken, so what is before the new instant moves down by one.
@@ -343,10 +484,20 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                     } else {
                         free[j] = simd.min_f64s(free[j + 1], stays);
                     }
+                    if let Some((old_free, old_carried, old_travel)) = before {
+                        free[j] = simd.select_f64s(is_accepted, free[j], old_free[j]);
+                        if DOWN {
+                            carried[j] = simd.select_f64s(is_accepted, carried[j], old_carried[j]);
+                            travel[j] = simd.select_f64s(is_accepted, travel[j], old_travel[j]);
+                        }
+                    }
                 }
             }
         }
         self.state = s;
+        if BOUNDED {
+            self.refusals = refusals;
+        }
     }
 
     /// The requests in service depart. Writes `C` rows of latencies, `UNSEEN` among them.
@@ -392,9 +543,35 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
         column(&s.downlink, |sums| &mut sums.downlink);
         column(&s.busy, |sums| &mut sums.busy);
         column(&s.returned, |sums| &mut sums.returned);
+        column(&self.refusals.dropped, |sums| &mut sums.dropped);
+        column(&self.refusals.refused, |sums| &mut sums.refused);
+        column(&self.refusals.preparation, |sums| &mut sums.lost_preparation);
+        column(&self.refusals.way, |sums| &mut sums.lost_way);
         column(&s.shortest, |sums| &mut sums.shortest);
         column(&s.longest, |sums| &mut sums.longest);
         sums
+    }
+}
+
+/// What a refused request adds to [`Refusals`], the same for all lanes.
+#[derive(Clone, Copy)]
+struct Lost<S: Simd> {
+    dropped: S::f64s,
+    refused: S::f64s,
+    preparation: S::f64s,
+    way: S::f64s,
+}
+
+impl<S: Simd, const V: usize> Refusals<S, V> {
+    /// Adds what is lost where the request is not accepted.
+    #[inline(always)]
+    fn count(&mut self, simd: S, v: usize, is_accepted: S::m64s, lost: Lost<S>) {
+        let zero = simd.splat_f64s(0.0);
+        let add = |sum: &mut S::f64s, x| *sum = simd.add_f64s(*sum, simd.select_f64s(is_accepted, zero, x));
+        add(&mut self.dropped[v], lost.dropped);
+        add(&mut self.refused[v], lost.refused);
+        add(&mut self.preparation[v], lost.preparation);
+        add(&mut self.way[v], lost.way);
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Upstream {
     pub segments: Vec<std::ops::Range<usize>>,
     pub arrived: Vec<f64>,
     pub emitted: Vec<f64>,
+    /// How long each was prepared.
+    pub preparation: Vec<f64>,
     endpoint: Vec<u32>,
     index: Vec<u64>,
     /// Requests emitted in the observed span.
@@ -32,6 +34,7 @@ pub(crate) struct Upstream {
 struct Arrivals {
     arrived: Vec<f64>,
     emitted: Vec<f64>,
+    preparation: Vec<f64>,
     endpoint: Vec<u32>,
     index: Vec<u64>,
 }
@@ -58,6 +61,7 @@ impl Upstream {
             segments: Vec::with_capacity(nodes.len()),
             arrived: Vec::new(),
             emitted: Vec::new(),
+            preparation: Vec::new(),
             endpoint: Vec::new(),
             index: Vec::new(),
             offered: tally.counts.offered,
@@ -70,6 +74,7 @@ impl Upstream {
             let from = upstream.arrived.len();
             upstream.arrived.append(&mut node.arrived);
             upstream.emitted.append(&mut node.emitted);
+            upstream.preparation.append(&mut node.preparation);
             upstream.endpoint.append(&mut node.endpoint);
             upstream.index.append(&mut node.index);
             upstream.segments.push(from..upstream.arrived.len());
@@ -151,6 +156,7 @@ impl Stations<'_, '_> {
             }
             arrivals.arrived.push(entry.time as f64);
             arrivals.emitted.push(flight.emitted as f64);
+            arrivals.preparation.push((flight.prepared - flight.emitted) as f64);
             arrivals.endpoint.push(flight.endpoint);
             arrivals.index.push(flight.index);
             self.vacant.push(entry.id);
