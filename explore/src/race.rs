@@ -129,6 +129,10 @@ impl Race {
         if (calm..1.0).contains(&load) && served < RELAXATION / (1.0 - load).powi(2) {
             return None;
         }
+        // A bounded queue is full for a while and then not; only the whole run tells how often.
+        if load >= 1.0 && d.placement.queue.is_some() && calm < CALM {
+            return None;
+        }
         let distance = self.allowed - above.share;
         (distance.abs() > SIGMAS * above.error).then_some(distance > 0.0)
     }
