@@ -12,7 +12,7 @@ use crate::race::Race;
 use crate::{ExploreError, Judge, Metrics, Points, Screen};
 
 /// Changes with everything that changes a byte of a unit file or of a result, beside the version.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 4;
 
 /// A file that the scenario names, with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,9 +207,11 @@ impl<'a> Plan<'a> {
 }
 
 /// Positions of a unit: a function of their number alone, so that every division into shards and threads makes
-/// the same files. A unit is what a killed run loses at most, and long enough that a file is nothing beside it.
+/// the same files. A unit is what a killed run loses at most; deployments share work within one, so it is as long as the
+/// division among processors allows.
 fn unit_len(positions: u64) -> u64 {
-    (positions / 256).next_power_of_two().clamp(16, 16_384)
+    let parts = if positions < 4_096 { 256 } else { 16 };
+    (positions / parts).next_power_of_two().clamp(16, 16_384)
 }
 
 /// In hexadecimal digits.
@@ -224,7 +226,7 @@ mod tests {
     #[test]
     fn units_grow_with_the_space_up_to_a_limit() {
         for (positions, expected) in
-            [(1, 16), (4_096, 16), (10_000, 64), (1 << 20, 4_096), (4 << 20, 16_384), (1_000_000_000, 16_384)]
+            [(1, 16), (4_096, 256), (10_000, 1_024), (1 << 20, 16_384), (1_000_000_000, 16_384)]
         {
             assert_eq!(unit_len(positions), expected, "{positions}");
         }

@@ -131,6 +131,10 @@ impl Race {
         if load >= calm && !has_settled(d, load, estimate.requests.completed as f64) {
             return None;
         }
+        // A bounded queue is full for a while and then not; only the whole run tells how often.
+        if load >= 1.0 && d.placement.queue.is_some() && calm < CALM {
+            return None;
+        }
         let distance = self.allowed - above.share;
         let is_met = (distance.abs() > SIGMAS * above.error).then_some(distance > 0.0)?;
         // A longer run would miss it.
