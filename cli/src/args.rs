@@ -230,6 +230,9 @@ When the job is done, run `offing merge` on the folder in the claim. The image n
     Kubernetes(Kubernetes),
 }
 
+/// Deployments on the shortlist where nothing else is said.
+pub const SHORTLIST: u16 = 5;
+
 /// What is explored.
 #[derive(clap::Args)]
 pub struct Work {
@@ -243,16 +246,16 @@ pub struct Work {
     /// Where chance begins, instead of the scenario's seed
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-
-    /// Deployments on the shortlist, at most
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub shortlist: u16,
 }
 
 #[derive(clap::Args)]
 pub struct Slurm {
     #[command(flatten)]
     pub work: Work,
+
+    /// Deployments on the shortlist, at most
+    #[arg(long, value_name = "N", default_value_t = SHORTLIST, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub shortlist: u16,
 
     /// Tasks of the array
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -319,7 +322,7 @@ pub struct Choosing {
     pub threads: Option<u16>,
 
     /// Deployments on the shortlist, at most
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = SHORTLIST, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub shortlist: u16,
 
     /// Keeps the results of the units, about 350 bytes per deployment

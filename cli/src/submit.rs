@@ -13,7 +13,7 @@ use std::time::Duration;
 use offing_explore::{Folder, Plan};
 use serde_json::{Value, json};
 
-use crate::args::{Choosing, Explore, Form, Kubernetes, Slurm, Submit, Work};
+use crate::args::{Choosing, Explore, Form, Kubernetes, SHORTLIST, Slurm, Submit, Work};
 use crate::explore;
 use crate::failure::Failure;
 use crate::manifest;
@@ -27,7 +27,7 @@ pub fn run(args: &Submit) -> Result<(), Failure> {
 }
 
 /// The same question as `offing explore` would be asked.
-fn asked(work: &Work, threads: Option<u16>) -> Explore {
+fn asked(work: &Work, shortlist: u16) -> Explore {
     Explore {
         file: Some(work.file.clone()),
         assignments: work.assignments.clone(),
@@ -36,7 +36,7 @@ fn asked(work: &Work, threads: Option<u16>) -> Explore {
         out: None,
         resume: None,
         shard: None,
-        choosing: Choosing { threads, shortlist: work.shortlist, keep_units: false, json: false },
+        choosing: Choosing { threads: None, shortlist, keep_units: false, json: false },
         exact: false,
         count: false,
     }
@@ -44,7 +44,7 @@ fn asked(work: &Work, threads: Option<u16>) -> Explore {
 
 fn by_slurm(args: &Slurm) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
-    let question = asked(&args.work, None);
+    let question = asked(&args.work, args.shortlist);
     let (scenario, inputs) = explore::scenario(&question)?;
     let plan = explore::plan(&scenario, inputs, false)?;
     let path = args.out.clone().unwrap_or_else(|| explore::default_folder(&plan, started));
@@ -161,7 +161,7 @@ fn unwritable(path: &Path, cause: std::io::Error) -> Failure {
 }
 
 fn by_kubernetes(args: &Kubernetes) -> Result<(), Failure> {
-    let (scenario, inputs) = explore::scenario(&asked(&args.work, None))?;
+    let (scenario, inputs) = explore::scenario(&asked(&args.work, SHORTLIST))?;
     let plan = explore::plan(&scenario, inputs, false)?;
     let named = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(input) = plan.inputs.iter().find(|input| !input.name.chars().all(named)) {
