@@ -19,14 +19,10 @@
 use offing_core::{Deployment, Span};
 use offing_models::loads;
 use offing_scenarios::Goal;
-use offing_sim::{Above, Estimate, Sweep};
+use offing_sim::{Above, CALM, Estimate, Sweep, relaxation_requests};
 
 /// Standard errors between a share and its limit.
 const SIGMAS: f64 = 4.0;
-/// Requests per node after which a queue has forgotten how it began, times (1 - load)^2.
-const RELAXATION: f64 = 600.0;
-/// The load below which a whole run is long enough in any case; `simulate` warns above it.
-const CALM: f64 = 0.8;
 /// The rounds, as parts of the observed span.
 const PARTS: [u64; 2] = [16, 4];
 /// A round of fewer requests decides next to nothing.
@@ -131,10 +127,6 @@ impl Race {
         if load >= calm && !has_settled(d, load, estimate.requests.completed as f64) {
             return None;
         }
-        // A bounded queue is full for a while and then not; only the whole run tells how often.
-        if load >= 1.0 && d.placement.queue.is_some() && calm < CALM {
-            return None;
-        }
         let distance = self.allowed - above.share;
         let is_met = (distance.abs() > SIGMAS * above.error).then_some(distance > 0.0)?;
         // A longer run would miss it.
@@ -155,14 +147,17 @@ fn grows(d: &Deployment, load: f64) -> bool {
 /// Whether so many requests are enough to forget how the queue began, if it ever does.
 fn has_settled(d: &Deployment, load: f64, requests: f64) -> bool {
     let nodes = if d.is_offloaded() { d.targets().nodes } else { d.endpoints().nodes };
-    grows(d, load) || requests / f64::from(nodes) >= RELAXATION / (1.0 - load).powi(2)
+    grows(d, load) || requests / f64::from(nodes) >= relaxation_requests(load)
 }
 
 /// Whether a part of the run can decide.
 fn is_worth_a_round(d: &Deployment, sweep: &Sweep<'_>, part: u64) -> bool {
     let observed_s = (d.duration - d.warm_up).as_secs_f64();
     let requests = d.app.rate_hz * f64::from(d.endpoints().nodes) * observed_s / part as f64;
-    requests >= FEWEST && has_settled(d, busiest(d, sweep), requests)
+    let load = busiest(d, sweep);
+    // A bounded queue is full for a while and then not; only the whole run tells how often.
+    let is_full_at_times = load >= 1.0 && d.placement.queue.is_some();
+    requests >= FEWEST && !is_full_at_times && has_settled(d, load, requests)
 }
 
 /// The same with a part of the observed span. A longer run begins like a shorter one.

@@ -35,7 +35,7 @@ pub use estimate::Estimate;
 pub use lanes::{Above, Sweep};
 use network::Network;
 pub use network::refusal;
-pub use report::is_stable;
+pub use report::{CALM, is_stable, relaxation_requests};
 
 /// For benches only.
 #[doc(hidden)]

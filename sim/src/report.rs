@@ -5,9 +5,14 @@ use offing_models::{Loads, ModelSet, Resource, cost, energy, loads};
 
 use crate::recorder::{Tally, Use};
 
-/// Requests after which a queue has forgotten how it began, times (1 - load)^2: the relaxation time of M/M/1
-/// with a margin (600 was found by racing a million decisions; see benches/README.md).
-const RELAXATION: f64 = 600.0;
+/// The load below which a run is taken to be long enough to be steady.
+pub const CALM: f64 = 0.8;
+
+/// Requests per node after which a queue has forgotten how it began, at a load below 1: the relaxation time of M/M/1
+/// with a margin. docs/explore.md says how many decisions that rest on it were checked.
+pub fn relaxation_requests(load: f64) -> f64 {
+    600.0 / (1.0 - load).powi(2)
+}
 
 /// The record of a run.
 pub(crate) fn run(
@@ -90,9 +95,9 @@ fn warnings(d: &Deployment, loads: &Loads, run: &Run) -> Vec<String> {
             run.bottleneck
         ));
     } else if highest < 1.0 && completed > 0.0 && d.app.outstanding.is_none() {
-        let needed = RELAXATION / (1.0 - highest).powi(2);
+        let needed = relaxation_requests(highest);
         let served = completed / f64::from(d.targets().nodes);
-        if served < needed && highest > 0.8 {
+        if served < needed && highest > CALM {
             warnings.push(format!(
                 "near saturation (load {highest:.3}) a queue forgets slowly: {served:.0} requests per node were \
                  observed, about {needed:.0} are needed for a steady state; lengthen `duration`"
