@@ -209,7 +209,7 @@ impl<'m> Sweep<'m> {
         let mut estimates = vec![None; deployments.len()];
         let mut by_upstream: HashMap<Key, Vec<usize>> = HashMap::new();
         for (i, d) in deployments.iter().enumerate() {
-            if may_apply(d) {
+            if self.applies(d) {
                 by_upstream.entry(Key::of_upstream(d)).or_default().push(i);
             }
         }
@@ -230,7 +230,8 @@ impl<'m> Sweep<'m> {
         let first = &deployments[members[0]];
         assert_eq!(crate::refusal(first), None, "the caller asks first");
         let network = Network::with(first, self.models, self.seed, &mut self.tables);
-        let Some(upstream) = Upstream::new(&network, first.app.rate_hz) else { return };
+        let is_bounded = members.iter().any(|&i| deployments[i].placement.queue.is_some());
+        let Some(upstream) = Upstream::new(&network, first.app.rate_hz, is_bounded) else { return };
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
         let none = vec![0.0; upstream.len()];
         let mut group = Group {
@@ -467,7 +468,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                     node.chunk::<DOWN, VARIES>(&requests, latency)
                 };
                 if limit < f64::INFINITY {
-                    batches.add::<BOUNDED>(requests.emitted[0], requests.emitted, latency, limit);
+                    batches.add::<BOUNDED>(requests.emitted[0], requests.emitted, latency, lanes, limit);
                 }
                 if is_edge {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
@@ -483,7 +484,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                 node.flush::<VARIES>(latency);
                 if limit < f64::INFINITY {
                     let last = upstream.emitted[..segment.end].last().copied().unwrap_or(0.0);
-                    batches.add::<BOUNDED>(last, &[], latency, limit);
+                    batches.add::<BOUNDED>(last, &[], latency, lanes, limit);
                 }
                 record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
             }
@@ -537,14 +538,21 @@ impl Batches {
     /// request; departures lag behind by less than that matters. Of bounded queues those requests count that
     /// have a latency.
     #[inline(always)]
-    fn add<const BOUNDED: bool>(&mut self, first: f64, emitted: &[f64], latency: &[f64], limit: f64) {
+    fn add<const BOUNDED: bool>(
+        &mut self,
+        first: f64,
+        emitted: &[f64],
+        latency: &[f64],
+        lanes: usize,
+        limit: f64,
+    ) {
         let Observed { from, until } = self.observed;
         let place = ((first - from) / (until - from) * BATCHES as f64).clamp(0.0, BATCHES as f64 - 1.0);
         let batch = place as usize;
-        let row = batch * self.lanes..(batch + 1) * self.lanes;
+        let row = batch * lanes..(batch + 1) * lanes;
         let (seen, above) = (&mut self.seen[row.clone()], &mut self.above[row]);
         if BOUNDED {
-            for row in latency.chunks_exact(self.lanes) {
+            for row in latency.chunks_exact(lanes) {
                 for (seen, &span) in seen.iter_mut().zip(row) {
                     *seen += f64::from(u8::from(span >= 0.0));
                 }
@@ -553,7 +561,7 @@ impl Batches {
             let count = emitted.iter().filter(|&&at| at >= from).count() as f64;
             seen.iter_mut().for_each(|seen| *seen += count);
         }
-        for row in latency.chunks_exact(self.lanes) {
+        for row in latency.chunks_exact(lanes) {
             for (above, &span) in above.iter_mut().zip(row) {
                 *above += f64::from(u8::from(span > limit));
             }

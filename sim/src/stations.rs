@@ -415,6 +415,24 @@ impl<Id: Ord + Copy> Busy<Id> {
     }
 }
 
+/// The first of some workers takes a request that is done at `done`, and all are in order again: insertion as a fixed
+/// network of selections, with nothing to mispredict. All comparisons are with the new instant, so equal instants stay
+/// in order of arrival.
+#[inline(always)]
+fn insert<const C: usize, Id: Copy>(free: &mut [u64; C], serving: &mut [Id; C], done: u64, id: Id) {
+    let (mut carried, mut carried_id) = (done, id);
+    for j in 0..C - 1 {
+        let (other, other_id) = (free[j + 1], serving[j + 1]);
+        let is_before = other <= done;
+        free[j] = select_unpredictable(is_before, other, carried);
+        serving[j] = select_unpredictable(is_before, other_id, carried_id);
+        carried = select_unpredictable(is_before, carried, other);
+        carried_id = select_unpredictable(is_before, carried_id, other_id);
+    }
+    free[C - 1] = carried;
+    serving[C - 1] = carried_id;
+}
+
 /// Workers up to this number are kept in a sorted vector, more in a heap.
 const SORTED: u32 = 16;
 
@@ -581,10 +599,7 @@ impl pulp::WithSimd for Window<'_, '_, '_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        match self.collected {
-            Some(collected) => self.stations.window_up(self.end, collected),
-            None => self.stations.window(self.end),
-        }
+        self.stations.window(self.end, self.collected);
     }
 }
 
@@ -629,25 +644,30 @@ impl<'n, 'o> Stations<'n, 'o> {
         }
     }
 
-    /// Works off the emissions before `end`.
+    /// Works off the emissions before `end`; with `collected` only up to the nodes, which then keep nothing.
     #[inline(always)]
-    fn window(&mut self, end: u64) {
+    fn window(&mut self, end: u64, mut collected: Option<&mut Collected>) {
         let is_last = end == self.network.until;
         let frontier = if is_last { NEVER } else { end };
         self.begin_window(end, frontier);
+        let mut reach = |stations: &mut Self, node: usize, horizon: u64| match &mut collected {
+            Some(collected) => stations.collect(node, collected),
+            None => stations.serve(node, horizon),
+        };
         if self.network.offloaded {
             let horizon = self.horizon(frontier);
             for node in 0..self.network.nodes as usize {
                 self.arrivals[node].take_before(horizon, &mut self.scratch);
-                self.serve(node, horizon);
+                reach(self, node, horizon);
             }
+            // Without departures there is nothing to return.
             self.return_shared(horizon);
         } else {
             let batch = std::mem::take(&mut self.batch);
             let mut next = 0;
             for endpoint in 0..self.network.endpoints {
                 next = self.enter_locally(&batch, endpoint, next);
-                self.serve(endpoint as usize, frontier);
+                reach(self, endpoint as usize, frontier);
             }
             self.batch = batch;
         }
@@ -903,21 +923,9 @@ impl<'n, 'o> Stations<'n, 'o> {
             }
             let flight = &mut self.flights[entry.id as usize];
             flight.started = start;
-            // Insertion into a sorted vector as a fixed network of selections: nothing to mispredict. All
-            // comparisons are with the new instant, so equal instants stay in order of arrival.
             let done = start + flight.work;
             self.recorder.busy(Use::Process, flight.work, start, done);
-            let (mut carried, mut carried_id) = (done, entry.id);
-            for j in 0..C - 1 {
-                let (other, other_id) = (free[j + 1], serving[j + 1]);
-                let is_before = other <= done;
-                free[j] = select_unpredictable(is_before, other, carried);
-                serving[j] = select_unpredictable(is_before, other_id, carried_id);
-                carried = select_unpredictable(is_before, carried, other);
-                carried_id = select_unpredictable(is_before, carried_id, other_id);
-            }
-            free[C - 1] = carried;
-            serving[C - 1] = carried_id;
+            insert(&mut free, &mut serving, done, entry.id);
         }
         for (who, &left) in serving.iter_mut().zip(&free).take(count) {
             if *who != NONE && left < horizon {

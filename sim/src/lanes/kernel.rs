@@ -453,9 +453,9 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
 
                 // Insertion into the sorted instants. Equal ones stay in order of arrival, because all
                 // comparisons are with the new one.
-                let before = if BOUNDED { Some((s.free[v], s.whose[v], s.travel[v])) } else { None };
                 let (free, carried, travel) = (&mut s.free[v], &mut s.whose[v], &mut s.travel[v]);
                 for j in 0..C {
+                    let before = (free[j], carried[j], travel[j]);
                     // Place 0 was taken, so what is before the new instant moves down by one.
                     let stays = if j == 0 { done } else { simd.max_f64s(free[j], done) };
                     let (mut owner, mut way) = (emission, own_travel);
@@ -484,11 +484,11 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                     } else {
                         free[j] = simd.min_f64s(free[j + 1], stays);
                     }
-                    if let Some((old_free, old_carried, old_travel)) = before {
-                        free[j] = simd.select_f64s(is_accepted, free[j], old_free[j]);
+                    if BOUNDED {
+                        free[j] = simd.select_f64s(is_accepted, free[j], before.0);
                         if DOWN {
-                            carried[j] = simd.select_f64s(is_accepted, carried[j], old_carried[j]);
-                            travel[j] = simd.select_f64s(is_accepted, travel[j], old_travel[j]);
+                            carried[j] = simd.select_f64s(is_accepted, carried[j], before.1);
+                            travel[j] = simd.select_f64s(is_accepted, travel[j], before.2);
                         }
                     }
                 }

@@ -5,14 +5,12 @@
 //! when it is known, transmission times drawn as vectors. What a request carries on lies in a ring by its
 //! number. Results are equal to the general path's and to the event engine's.
 
-use std::hint::select_unpredictable;
-
 use offing_core::{Scope, Sharing};
 use offing_models::Transmission;
 
 use super::{
-    Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, Pending, SORTED, Variate, owned_by_endpoint, sort,
-    window,
+    Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, Pending, SORTED, Variate, insert,
+    owned_by_endpoint, sort, window,
 };
 use crate::recorder::{BULK, Recorder, Tally, Use};
 
@@ -512,19 +510,7 @@ fn serve_sorted<const C: usize>(
         let work = ring[place(ring, arrival.id)].work;
         let done = start + work;
         begun.note(observed, arrival, start, work, partly);
-        // Insertion as a fixed network of selections; all comparisons are with the new instant, so equal
-        // instants stay in order of arrival.
-        let (mut carried, mut carried_id) = (done, arrival.id);
-        for j in 0..C - 1 {
-            let (other, other_id) = (free[j + 1], serving[j + 1]);
-            let is_before = other <= done;
-            free[j] = select_unpredictable(is_before, other, carried);
-            serving[j] = select_unpredictable(is_before, other_id, carried_id);
-            carried = select_unpredictable(is_before, carried, other);
-            carried_id = select_unpredictable(is_before, carried_id, other_id);
-        }
-        free[C - 1] = carried;
-        serving[C - 1] = carried_id;
+        insert(&mut free, &mut serving, done, arrival.id);
     }
     departures.truncate(gone);
     all_free[..C].copy_from_slice(&free);

@@ -3,7 +3,7 @@
 
 use offing_models::Delay;
 
-use super::{NEVER, Stations, Window, window};
+use super::{Stations, Window, window};
 use crate::network::{Network, Variate, Way};
 use crate::recorder::Use;
 use crate::streams::{Purpose, Streams};
@@ -14,7 +14,7 @@ pub(crate) struct Upstream {
     pub segments: Vec<std::ops::Range<usize>>,
     pub arrived: Vec<f64>,
     pub emitted: Vec<f64>,
-    /// How long each was prepared.
+    /// How long each was prepared, if that was asked for.
     pub preparation: Vec<f64>,
     endpoint: Vec<u32>,
     index: Vec<u64>,
@@ -41,10 +41,10 @@ struct Arrivals {
 
 impl Upstream {
     /// Follows all requests up to their nodes; nothing if a station falls behind by more than 78 hours.
-    pub(crate) fn new(network: &Network, mean_rate_hz: f64) -> Option<Self> {
+    pub(crate) fn new(network: &Network, mean_rate_hz: f64, with_preparation: bool) -> Option<Self> {
         let mut stations = Stations::new(network, None);
-        let mut collected =
-            Collected { nodes: vec![Arrivals::default(); network.nodes as usize], prepare: 0, uplink: 0 };
+        let nodes = vec![Arrivals::default(); network.nodes as usize];
+        let mut collected = Collected { nodes, with_preparation, prepare: 0, uplink: 0 };
         let window = window(network, mean_rate_hz);
         let arch = pulp::Arch::new();
         let mut end = 0u64;
@@ -55,7 +55,7 @@ impl Upstream {
                 return None;
             }
         }
-        let Collected { nodes, prepare, uplink } = collected;
+        let Collected { nodes, prepare, uplink, .. } = collected;
         let tally = stations.recorder.finish();
         let mut upstream = Upstream {
             segments: Vec::with_capacity(nodes.len()),
@@ -140,6 +140,7 @@ impl pulp::WithSimd for Fill<'_> {
 /// What has reached the nodes.
 pub(super) struct Collected {
     nodes: Vec<Arrivals>,
+    with_preparation: bool,
     prepare: u128,
     uplink: u128,
 }
@@ -156,33 +157,12 @@ impl Stations<'_, '_> {
             }
             arrivals.arrived.push(entry.time as f64);
             arrivals.emitted.push(flight.emitted as f64);
-            arrivals.preparation.push((flight.prepared - flight.emitted) as f64);
+            if collected.with_preparation {
+                arrivals.preparation.push((flight.prepared - flight.emitted) as f64);
+            }
             arrivals.endpoint.push(flight.endpoint);
             arrivals.index.push(flight.index);
             self.vacant.push(entry.id);
-        }
-    }
-
-    /// Works off the emissions before `end` up to their nodes.
-    #[inline(always)]
-    pub(super) fn window_up(&mut self, end: u64, collected: &mut Collected) {
-        let is_last = end == self.network.until;
-        let frontier = if is_last { NEVER } else { end };
-        self.begin_window(end, frontier);
-        if self.network.offloaded {
-            let horizon = self.horizon(frontier);
-            for node in 0..self.network.nodes as usize {
-                self.arrivals[node].take_before(horizon, &mut self.scratch);
-                self.collect(node, collected);
-            }
-        } else {
-            let batch = std::mem::take(&mut self.batch);
-            let mut next = 0;
-            for endpoint in 0..self.network.endpoints {
-                next = self.enter_locally(&batch, endpoint, next);
-                self.collect(endpoint as usize, collected);
-            }
-            self.batch = batch;
         }
     }
 }
