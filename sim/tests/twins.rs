@@ -55,7 +55,6 @@ fn changed(change: impl FnOnce(&mut Deployment)) -> Deployment {
 
 #[test]
 fn plain_deployments_that_take_many_windows_are_recorded_alike() {
-    let constant_ms = |ms: f64| Distribution::Constant(ms / 1e3);
     let cases = [
         ("as it is", changed(|_| ())),
         (
@@ -89,13 +88,19 @@ fn plain_deployments_that_take_many_windows_are_recorded_alike() {
         ),
         ("periodic", changed(|d| d.app.arrivals = Arrivals::Periodic)),
         (
-            // Two frames at once and one worker: what was late enters together with what is new.
-            "all at the same instants",
+            // Even endpoints emit two frames at once, and the second is ready with the one that odd ones emit
+            // later: windows that end in between have both late and new requests of one instant.
+            "many at the same instants",
             changed(|d| {
-                let pairs = (0..3_000).flat_map(|i| [(20 * i, None); 2]);
-                d.app.arrivals = trace(&pairs.collect::<Vec<_>>());
-                d.tiers[0].nodes = 5;
-                d.app.prepare = constant_ms(10.0);
+                d.tiers[0].nodes = 6;
+                let emissions =
+                    |at| [(at, 0), (at, 0), (at, 2), (at, 2), (at + 20, 1), (at + 20, 3), (at + 20, 5)];
+                let all =
+                    (0..1_500).flat_map(|i| emissions(40 * i)).map(|(at, endpoint)| (at, Some(endpoint)));
+                d.app.arrivals = trace(&all.collect::<Vec<_>>());
+                // That they are fewer makes windows short.
+                d.app.rate_hz = 4_000.0;
+                d.app.prepare = Distribution::Constant(0.020);
                 d.app.frame = Distribution::Constant(0.0);
             }),
         ),
