@@ -26,7 +26,7 @@ use crate::intervals::{Intervals, SIGMAS};
 use crate::{Judge, Metrics};
 
 /// The rounds, as parts of the observed span.
-const PARTS: [u64; 2] = [16, 4];
+const PARTS: [u64; 4] = [16, 8, 4, 2];
 /// Requests of a round, at least: the quantiles of fewer are worth little.
 const FEWEST: f64 = 8192.0;
 
