@@ -6,7 +6,8 @@
 //! - the work of each request, for all that agree on speed as well;
 //! - a lane, for all that differ in nothing that a queue feels (price, power, memory).
 //!
-//! What differs lies side by side in vectors ([`kernel`]). Every request is recorded, in the buckets of
+//! What differs lies side by side in vectors: in 32 bits where all times of a deployment are short ([`ticks`]), else in
+//! 64 ([`kernel`]). Both are exact, so it does not matter which served a deployment. Every request is recorded, in the buckets of
 //! [`offing_core::Histogram`], so that a lane's numbers are those of the station engine to the last bit. What
 //! lanes cannot do (a quota at the target, more workers than cores, queues that lose their oldest request or hold
 //! very many) is simulated one by one. Queues that refuse what finds them full have lanes of their own: there each
@@ -15,6 +16,7 @@
 //! A result does not depend on the lane, on the neighbours or on the width of the vectors.
 
 mod kernel;
+mod ticks;
 
 use std::collections::HashMap;
 
@@ -31,6 +33,7 @@ use crate::recorder::BULK;
 use crate::stations::{self, Upstream};
 use crate::tables::Tables;
 use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums};
+use ticks::{Blocks, Column, Meeting, Side, Ticks};
 
 /// Workers that a lane can have.
 const MOST_WORKERS: u32 = 16;
@@ -53,8 +56,10 @@ pub struct Sweep<'m> {
 struct Group {
     upstream: Upstream,
     observed: Observed,
+    /// Where its requests suit lanes of 32 bits.
+    blocks: Option<Blocks>,
     /// Work of each request at speed 1, or delay of its reply [ns].
-    columns: Vec<Vec<f64>>,
+    columns: Vec<Column>,
     by_stage: HashMap<Key, usize>,
     by_direction: HashMap<(Key, u64), usize>,
 }
@@ -103,6 +108,8 @@ fn size(workers: u32) -> usize {
 
 #[derive(Default)]
 struct Scratch {
+    /// Of lanes of 32 bits.
+    ticks: Vec<u32>,
     /// One row of lanes per bucket.
     counts: Vec<u32>,
     latency: Vec<f64>,
@@ -233,10 +240,12 @@ impl<'m> Sweep<'m> {
         let is_bounded = members.iter().any(|&i| deployments[i].placement.queue.is_some());
         let Some(upstream) = Upstream::new(&network, first.app.rate_hz, is_bounded) else { return };
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
-        let none = vec![0.0; upstream.len()];
+        let blocks = Blocks::new(&upstream.segments, &upstream.arrived, &upstream.emitted, observed);
+        let none = Column::new(vec![0.0; upstream.len()], blocks.as_ref());
         let mut group = Group {
             upstream,
             observed,
+            blocks,
             columns: vec![none],
             by_stage: HashMap::new(),
             by_direction: HashMap::new(),
@@ -255,27 +264,42 @@ impl<'m> Sweep<'m> {
                 _ => distinct.push((job, vec![i])),
             }
         }
-        let mut from = 0;
+        let done = |(_, who): &(Job, Vec<usize>), totals: &Option<(Totals, Above)>, estimates: &mut [_]| {
+            let Some((totals, above)) = totals else { return false };
+            for &i in who {
+                estimates[i] = Some((Estimate::of_lane(&deployments[i], self.models, totals), *above));
+            }
+            true
+        };
+        // Lanes of 32 bits first. What leaves their range is left for those of 64.
         let arch = pulp::Arch::new();
-        let width = arch.dispatch(Width);
-        while from < distinct.len() {
-            let kind = distinct[from].0.kind();
-            let lanes = width * vectors(size(distinct[from].0.lane.workers));
-            let alike = distinct[from..].iter().take(lanes).take_while(|(job, _)| job.kind() == kind);
-            let to = from + alike.count();
-            // Lanes that are left over repeat the last job.
-            let mut jobs: Vec<Job> = distinct[from..to].iter().map(|(job, _)| *job).collect();
-            jobs.resize(lanes, jobs[jobs.len() - 1]);
-            let run = Run { group: &group, jobs: &jobs, limit, scratch: &mut self.scratch };
-            let totals = arch.dispatch(run);
-            for ((_, who), totals) in distinct[from..to].iter().zip(&totals) {
-                let Some(totals) = totals else { continue };
-                for &i in who {
-                    estimates[i] =
-                        Some((Estimate::of_lane(&deployments[i], self.models, &totals.0), totals.1));
+        let mut left = Vec::new();
+        for alike in distinct.chunk_by(|(a, _), (b, _)| a.kind() == b.kind()) {
+            for alike in alike.chunks(ticks::LANES) {
+                let (fit, others) = alike.iter().partition::<Vec<_>, _>(|(job, _)| group.has_ticks(job));
+                left.extend(others);
+                let jobs: Vec<Job> = fit.iter().map(|(job, _)| *job).collect();
+                let totals =
+                    InTicks { group: &group, jobs: &jobs, limit, scratch: &mut self.scratch }.run(arch);
+                for (i, job) in fit.into_iter().enumerate() {
+                    if !totals.as_ref().is_some_and(|totals| done(job, &totals[i], estimates)) {
+                        left.push(job);
+                    }
                 }
             }
-            from = to;
+        }
+        let width = arch.dispatch(Width);
+        for alike in left.chunk_by(|(a, _), (b, _)| a.kind() == b.kind()) {
+            let lanes = width * vectors(size(alike[0].0.lane.workers));
+            for alike in alike.chunks(lanes) {
+                // Lanes that are left over repeat the last job.
+                let mut jobs: Vec<Job> = alike.iter().map(|(job, _)| *job).collect();
+                jobs.resize(lanes, jobs[jobs.len() - 1]);
+                let run = Run { group: &group, jobs: &jobs, limit, scratch: &mut self.scratch };
+                for (job, totals) in alike.iter().zip(&arch.dispatch(run)) {
+                    done(job, totals, estimates);
+                }
+            }
         }
     }
 }
@@ -302,6 +326,12 @@ impl Group {
         })
     }
 
+    /// Whether lanes of 32 bits may have a job.
+    fn has_ticks(&self, job: &Job) -> bool {
+        let travel = &self.columns[job.delays.unwrap_or(0)];
+        self.blocks.is_some() && ticks::fits(&job.lane, &self.columns[job.column], travel)
+    }
+
     /// The work of a deployment's targets: a column, what it is multiplied by, and what is added. Nothing if
     /// several stages vary.
     fn work(&mut self, d: &Deployment, tables: &mut Tables) -> Option<(usize, f64, f64)> {
@@ -323,26 +353,27 @@ impl Group {
     /// Sum of a column over the observed requests.
     fn seen(&self, column: usize) -> f64 {
         let emitted = self.upstream.emitted.iter();
-        let seen = emitted.zip(&self.columns[column]).filter(|(at, _)| **at >= self.observed.from);
+        let seen = emitted.zip(&self.columns[column].values).filter(|(at, _)| **at >= self.observed.from);
         seen.map(|(_, &x)| x).sum()
     }
 
     /// Number of the column with the delays of the replies.
     fn delays(&mut self, direction: &Direction, bytes: u64, models: &ModelSet, tables: &mut Tables) -> usize {
-        let Group { upstream, columns, by_direction, .. } = self;
+        let Group { upstream, blocks, columns, by_direction, .. } = self;
         *by_direction.entry((Key::of_direction(direction), bytes)).or_insert_with(|| {
             let delay = tables.delay(direction, &models.transport());
-            columns.push(upstream.delays(&delay, Way::Down, bytes));
+            columns.push(Column::new(upstream.delays(&delay, Way::Down, bytes), blocks.as_ref()));
             columns.len() - 1
         })
     }
 
     /// Number of the column with the work of a stage.
     fn column(&mut self, d: &Deployment, stage: usize, tables: &mut Tables) -> usize {
-        let Group { upstream, columns, by_stage, .. } = self;
+        let Group { upstream, blocks, columns, by_stage, .. } = self;
         *by_stage.entry(Key::of_stage(stage, &d.app.stages[stage].work)).or_insert_with(|| {
             let drawn = upstream.draw(&network::work(d, stage, 1.0, tables));
-            columns.push(drawn.into_iter().map(|work| work as f64).collect());
+            let work = drawn.into_iter().map(|work| work as f64).collect();
+            columns.push(Column::new(work, blocks.as_ref()));
             columns.len() - 1
         })
     }
@@ -437,9 +468,9 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
         let lanes = Node::<S, V, C>::LANES;
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
-        let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
+        let (work, deadline) = (&group.columns[jobs[0].column].values, jobs[0].deadline);
         // Column 0 is zero.
-        let delays = &group.columns[jobs[0].delays.unwrap_or(0)];
+        let delays = &group.columns[jobs[0].delays.unwrap_or(0)].values;
         scratch.counts.resize(BUCKETS * lanes, 0);
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
         scratch.places.resize(CHUNK * lanes, 0);
@@ -504,6 +535,116 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
     }
 }
 
+/// Up to sixteen jobs of a kind in lanes of 32 bits. Nothing where a lane left their range.
+struct InTicks<'r> {
+    group: &'r Group,
+    jobs: &'r [Job],
+    /// Latencies above are counted [ns].
+    limit: f64,
+    scratch: &'r mut Scratch,
+}
+
+impl InTicks<'_> {
+    /// Nothing if there is no job or the processor has no such lanes.
+    fn run(self, arch: pulp::Arch) -> Option<Vec<Option<(Totals, Above)>>> {
+        if self.jobs.is_empty() {
+            return None;
+        }
+        match arch {
+            #[cfg(target_arch = "x86_64")]
+            pulp::Arch::V4(simd) => Some(self.sized::<_, 1>(simd)),
+            #[cfg(target_arch = "x86_64")]
+            pulp::Arch::V3(simd) => Some(self.sized::<_, 2>(simd)),
+            _ => None,
+        }
+    }
+
+    fn sized<S: Ticks, const V: usize>(self, simd: S) -> Vec<Option<(Totals, Above)>> {
+        match size(self.jobs[0].lane.workers) {
+            1 => self.with::<S, V, 1>(simd),
+            2 => self.with::<S, V, 2>(simd),
+            3 => self.with::<S, V, 3>(simd),
+            4 => self.with::<S, V, 4>(simd),
+            6 => self.with::<S, V, 6>(simd),
+            8 => self.with::<S, V, 8>(simd),
+            12 => self.with::<S, V, 12>(simd),
+            _ => self.with::<S, V, 16>(simd),
+        }
+    }
+
+    fn with<S: Ticks, const V: usize, const C: usize>(self, simd: S) -> Vec<Option<(Totals, Above)>> {
+        let Job { has_downlink, delays, deadline, .. } = self.jobs[0];
+        let has_count = deadline < f64::INFINITY || self.limit < f64::INFINITY;
+        let run = self;
+        match (has_downlink, delays.is_some(), has_count) {
+            (false, false, false) => simd.vectorize(Compiled::<S, V, C, false, false, false> { simd, run }),
+            (false, false, true) => simd.vectorize(Compiled::<S, V, C, false, false, true> { simd, run }),
+            (false, true, _) => simd.vectorize(Compiled::<S, V, C, false, true, true> { simd, run }),
+            (true, false, false) => simd.vectorize(Compiled::<S, V, C, true, false, false> { simd, run }),
+            (true, false, true) => simd.vectorize(Compiled::<S, V, C, true, false, true> { simd, run }),
+            (true, true, _) => simd.vectorize(Compiled::<S, V, C, true, true, true> { simd, run }),
+        }
+    }
+}
+
+/// [`InTicks`] with all that the compiler must know. Each is compiled by itself.
+struct Compiled<
+    'r,
+    S: Ticks,
+    const V: usize,
+    const C: usize,
+    const DOWN: bool,
+    const VARIES: bool,
+    const COUNT: bool,
+> {
+    simd: S,
+    run: InTicks<'r>,
+}
+
+impl<S: Ticks, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool, const COUNT: bool>
+    pulp::NullaryFnOnce for Compiled<'_, S, V, C, DOWN, VARIES, COUNT>
+{
+    type Output = Vec<Option<(Totals, Above)>>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let InTicks { group, jobs, limit, scratch } = self.run;
+        let Group { upstream, observed, columns, .. } = group;
+        let meeting = Meeting {
+            blocks: group.blocks.as_ref().expect("the jobs fit"),
+            observed: *observed,
+            work: &columns[jobs[0].column],
+            // Column 0 is zero.
+            travel: &columns[jobs[0].delays.unwrap_or(0)],
+        };
+        // Lanes that are left over repeat the last job.
+        let lanes = std::array::from_fn(|l| jobs[l.min(jobs.len() - 1)].lane);
+        scratch.ticks.resize(ticks::COUNTERS, 0);
+        let counts: &mut ticks::Table = (&mut scratch.ticks[..]).try_into().expect("it was made so");
+        let mut batches = Batches::new(*observed, ticks::LANES);
+        let mut side = Side::<S, V, C>::new(self.simd, &lanes, jobs[0].deadline, limit);
+        let outcomes = side.run::<DOWN, VARIES, COUNT>(&meeting, counts, |first, range, above| {
+            if limit < f64::INFINITY {
+                batches.add_counts(upstream.emitted[first], &upstream.emitted[range], &above);
+            }
+        });
+        let n = upstream.offered;
+        let ranks = Totals::trimmed(n);
+        let read = ticks::read(counts, &outcomes, n, Totals::PROBABILITIES, ranks.clone());
+        ticks::clear(counts, &outcomes);
+        let one = |(lane, job): (usize, &Job)| {
+            let outcome = &outcomes[lane];
+            let (quantiles, trimmed_mean) = read[lane];
+            let sums = outcome.sums(n, upstream, DOWN)?;
+            let way_back = group.way_back(job, &sums, n);
+            let trimmed_mean = (!ranks.is_empty()).then_some(trimmed_mean);
+            let totals = Totals::new(upstream, &sums, outcome.late, way_back, quantiles, trimmed_mean)?;
+            Some((totals, batches.above(lane)))
+        };
+        jobs.iter().enumerate().map(one).collect()
+    }
+}
+
 /// How many of a deployment's requests take longer than a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Above {
@@ -546,10 +687,8 @@ impl Batches {
         lanes: usize,
         limit: f64,
     ) {
-        let Observed { from, until } = self.observed;
-        let place = ((first - from) / (until - from) * BATCHES as f64).clamp(0.0, BATCHES as f64 - 1.0);
-        let batch = place as usize;
-        let row = batch * lanes..(batch + 1) * lanes;
+        let from = self.observed.from;
+        let row = self.row(first);
         let (seen, above) = (&mut self.seen[row.clone()], &mut self.above[row]);
         if BOUNDED {
             for row in latency.chunks_exact(lanes) {
@@ -566,6 +705,27 @@ impl Batches {
                 *above += f64::from(u8::from(span > limit));
             }
         }
+    }
+
+    /// Adds requests that belong to the batch of an instant, and how many latencies came out above the limit.
+    #[inline(always)]
+    fn add_counts(&mut self, first: f64, emitted: &[f64], above: &[i32]) {
+        let seen = emitted.iter().filter(|&&at| at >= self.observed.from).count() as f64;
+        let row = self.row(first);
+        for ((seen_of, above_of), &above) in
+            self.seen[row.clone()].iter_mut().zip(&mut self.above[row]).zip(above)
+        {
+            *seen_of += seen;
+            *above_of += f64::from(above);
+        }
+    }
+
+    /// Where the batch of an instant of emission is.
+    fn row(&self, first: f64) -> std::ops::Range<usize> {
+        let Observed { from, until } = self.observed;
+        let place = ((first - from) / (until - from) * BATCHES as f64).clamp(0.0, BATCHES as f64 - 1.0);
+        let batch = place as usize;
+        batch * self.lanes..(batch + 1) * self.lanes
     }
 
     fn above(&self, lane: usize) -> Above {
@@ -652,21 +812,8 @@ fn totals(
     lanes: usize,
     scratch: &mut Scratch,
 ) -> Option<Totals> {
-    let upstream = &group.upstream;
-    let dropped = sums.dropped as u64;
-    let n = upstream.offered - dropped;
-    if sums.longest >= BULK as f64
-        || [sums.queue, sums.process, sums.downlink, sums.lost_way].iter().any(|&sum| sum >= EXACT)
-    {
-        return None;
-    }
-    let prepare = upstream.prepare - sums.lost_preparation as u128;
-    let uplink = upstream.uplink - (sums.lost_way - sums.lost_preparation) as u128;
-    let way_back = match job.delays {
-        _ if job.has_downlink || job.lane.places.is_some() => sums.downlink,
-        Some(column) => group.seen(column),
-        None => job.lane.delay * n as f64,
-    };
+    let n = group.upstream.offered - sums.dropped as u64;
+    let way_back = group.way_back(job, sums, n);
     let range = touched(sums);
     scratch.column.clear();
     scratch.column.extend(range.clone().map(|bucket| scratch.counts[bucket * lanes + lane]));
@@ -677,31 +824,74 @@ fn totals(
         min: sums.shortest,
         max: sums.longest,
     };
-    let [p50, p90, p95, p99, p999] = spread.quantiles([0.5, 0.9, 0.95, 0.99, 0.999]);
-    let (from, to) = ((0.05 * n as f64) as u64, (0.9 * n as f64) as u64);
-    Some(Totals {
-        counts: Counts {
-            offered: upstream.offered,
-            completed: n,
-            dropped,
-            late,
-            returned: sums.returned as u64,
-            refused: sums.refused as u64,
-            ..Counts::default()
-        },
-        parts: [prepare as f64, uplink as f64, sums.queue, sums.process, way_back],
-        busy: [upstream.busy, (sums.process + sums.busy) as u128],
-        latency: Quantiles {
-            mean: f64::NAN,
-            sd: f64::NAN,
-            min: sums.shortest,
-            p50,
-            p90,
-            p95,
-            p99,
-            p999,
-            max: sums.longest,
-            trimmed_mean: (from < to).then(|| spread.mean_of_ranks(from, to)),
-        },
-    })
+    let quantiles = spread.quantiles(Totals::PROBABILITIES);
+    let ranks = Totals::trimmed(n);
+    let trimmed_mean = (!ranks.is_empty()).then(|| spread.mean_of_ranks(ranks.start, ranks.end));
+    Totals::new(&group.upstream, sums, late, way_back, quantiles, trimmed_mean)
+}
+
+impl Group {
+    /// Sum of the way back of the `n` requests that came back [ns].
+    fn way_back(&self, job: &Job, sums: &Sums, n: u64) -> f64 {
+        match job.delays {
+            _ if job.has_downlink || job.lane.places.is_some() => sums.downlink,
+            Some(column) => self.seen(column),
+            None => job.lane.delay * n as f64,
+        }
+    }
+}
+
+impl Totals {
+    /// Those of the quantiles that a summary has.
+    const PROBABILITIES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
+
+    /// The ranks, of `n`, that the trimmed mean is of.
+    fn trimmed(n: u64) -> std::ops::Range<u64> {
+        (0.05 * n as f64) as u64..(0.9 * n as f64) as u64
+    }
+
+    /// Nothing if a lane left the range in which all numbers are exact.
+    fn new(
+        upstream: &Upstream,
+        sums: &Sums,
+        late: u64,
+        way_back: f64,
+        [p50, p90, p95, p99, p999]: [f64; 5],
+        trimmed_mean: Option<f64>,
+    ) -> Option<Totals> {
+        let dropped = sums.dropped as u64;
+        let n = upstream.offered - dropped;
+        if sums.longest >= BULK as f64
+            || [sums.queue, sums.process, sums.downlink, sums.lost_way].iter().any(|&sum| sum >= EXACT)
+        {
+            return None;
+        }
+        let prepare = upstream.prepare - sums.lost_preparation as u128;
+        let uplink = upstream.uplink - (sums.lost_way - sums.lost_preparation) as u128;
+        Some(Totals {
+            counts: Counts {
+                offered: upstream.offered,
+                completed: n,
+                dropped,
+                late,
+                returned: sums.returned as u64,
+                refused: sums.refused as u64,
+                ..Counts::default()
+            },
+            parts: [prepare as f64, uplink as f64, sums.queue, sums.process, way_back],
+            busy: [upstream.busy, (sums.process + sums.busy) as u128],
+            latency: Quantiles {
+                mean: f64::NAN,
+                sd: f64::NAN,
+                min: sums.shortest,
+                p50,
+                p90,
+                p95,
+                p99,
+                p999,
+                max: sums.longest,
+                trimmed_mean,
+            },
+        })
+    }
 }
