@@ -48,6 +48,7 @@ const BUCKETS: usize = 1 << 14;
 pub struct Sweep<'m> {
     models: &'m ModelSet,
     seed: u64,
+    arch: pulp::Arch,
     tables: Tables,
     scratch: Scratch,
 }
@@ -169,7 +170,24 @@ fn may_apply(d: &Deployment) -> bool {
 impl<'m> Sweep<'m> {
     /// Nothing estimated yet.
     pub fn new(models: &'m ModelSet, seed: u64) -> Self {
-        Sweep { models, seed, tables: Tables::default(), scratch: Scratch::default() }
+        let arch = pulp::Arch::new();
+        Sweep { models, seed, arch, tables: Tables::default(), scratch: Scratch::default() }
+    }
+
+    /// The same with vectors of at most so many bits, for tests and timings: 512 (AVX-512), 256 (AVX2) or less, which
+    /// means what every processor has. It changes no result.
+    pub fn with_vectors(models: &'m ModelSet, seed: u64, bits: u32) -> Self {
+        let mut sweep = Sweep::new(models, seed);
+        #[cfg(target_arch = "x86_64")]
+        {
+            sweep.arch = match (sweep.arch, bits) {
+                (arch, 512..) => arch,
+                (pulp::Arch::V4(simd), 256..) => pulp::Arch::V3(*simd),
+                (arch, 256..) => arch,
+                _ => pulp::Arch::Scalar,
+            };
+        }
+        sweep
     }
 
     /// Whether lanes can have a deployment; others are simulated one by one.
@@ -272,7 +290,7 @@ impl<'m> Sweep<'m> {
             true
         };
         // Lanes of 32 bits first. What leaves their range is left for those of 64.
-        let arch = pulp::Arch::new();
+        let arch = self.arch;
         let mut left = Vec::new();
         for alike in distinct.chunk_by(|(a, _), (b, _)| a.kind() == b.kind()) {
             for alike in alike.chunks(ticks::LANES) {

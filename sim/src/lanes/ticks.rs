@@ -443,6 +443,8 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         mut above: impl FnMut(usize, std::ops::Range<usize>, [i32; LANES]),
     ) -> [Outcome; LANES] {
         let idle = self.state;
+        // Places go by way of memory, which is cheaper than taking a vector apart.
+        let mut places = [[0; LANES]; BLOCK];
         let mut number = 0;
         for (node, blocks) in meeting.blocks.nodes.iter().enumerate() {
             if node > 0 {
@@ -460,10 +462,10 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 let is_edge = !(has_settled && block.is_observed)
                     || self.may_end::<DOWN>(meeting, block, meeting.work.sums[number], ends);
                 if is_edge {
-                    self.serve::<DOWN, VARIES, COUNT, true>(meeting, block, ends, counts);
+                    self.serve::<DOWN, VARIES, COUNT, true>(meeting, block, ends, counts, &mut places);
                     self.at_edges += block.range.len() as u64;
                 } else {
-                    self.serve::<DOWN, VARIES, COUNT, false>(meeting, block, ends, counts);
+                    self.serve::<DOWN, VARIES, COUNT, false>(meeting, block, ends, counts, &mut places);
                     let n = self.simd.splat_i32s(block.range.len() as i32);
                     self.state.returned.iter_mut().for_each(|sum| *sum = self.simd.add_i32s(*sum, n));
                 }
@@ -537,6 +539,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         block: &Block,
         ends: Ends,
         counts: &mut Table,
+        places: &mut [[u16; LANES]; BLOCK],
     ) {
         let (simd, fixed) = (self.simd, self.fixed);
         // A local copy can live in registers.
@@ -552,8 +555,6 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         let (from, until) = (simd.splat_i32s(ends.from), simd.splat_i32s(ends.until));
         // As emissions are less one, so is what they are compared with.
         let before = simd.splat_i32s(ends.from.saturating_sub(2));
-        // By way of memory, which is cheaper than taking a vector apart.
-        let mut places = [[0; LANES]; BLOCK];
         for i in 0..n {
             let arrival = simd.splat_i32s(arrived[i]);
             let emission = simd.splat_i32s(emitted[i]);
