@@ -24,21 +24,33 @@
 //! assert_eq!(Shaper::new(&[medium], &[path], 1).offer(0, 1_000, 0), Fate::Due(11_000_000));
 //! ```
 
+mod application;
+mod bench;
+mod campaign;
 mod cluster;
+mod collect;
+pub mod continuum;
 pub mod doctor;
 mod down;
 mod error;
 mod interrupt;
 pub mod ledger;
 pub mod links;
+mod observed;
 mod plan;
 mod proof;
 pub mod provider;
+pub mod record;
 
+pub use application::{Application, Demand, Transport, Work, Workload, demand};
+pub use campaign::{Campaign, Finished, Made, News, Order, Provider, Step, Subject};
 pub use cluster::{Cluster, Inventory, Tools, find_agent};
 pub use down::{Which, down};
+pub use collect::{HostFacts, NodeUse};
 pub use error::EmuError;
 pub use interrupt::{interrupt, interrupted};
+pub use observed::{Facts, Measured, Observed, Outcomes, RunFile, read_csv};
+pub use offing_app::protocol::Values;
 pub use plan::{
     CPU_S_PER_PACKET, Dilate, FASTEST_BIT_S, Host, IMAGE, LinkKind, Needs, Node, Plan, RunPlan, Settings,
     plan,
