@@ -119,7 +119,8 @@ pub fn demand(deployment: &Deployment) -> Result<Demand<'_>, Vec<String>> {
     let mut reasons = Vec::new();
     if app.outstanding.is_some() {
         reasons.push(
-            "a closed loop (`app.outstanding`) is not measured: endpoints emit at their rate; leave it out".into(),
+            "a closed loop (`app.outstanding`) is not measured: endpoints emit at their rate; leave it out"
+                .into(),
         );
     }
     if placement.balance == Balance::LeastWaiting && deployment.targets().nodes > 1 {

@@ -220,7 +220,9 @@ impl Reports {
             facts.longest_queue = facts.longest_queue.max(report.longest_queue);
             let work = match &report.work {
                 Work::Burn => "burn".to_string(),
-                Work::Network { name, sha256 } => format!("{name} (SHA-256 {})", sha256.get(..16).unwrap_or(sha256)),
+                Work::Network { name, sha256 } => {
+                    format!("{name} (SHA-256 {})", sha256.get(..16).unwrap_or(sha256))
+                }
             };
             if !facts.work.contains(&work) {
                 facts.work.push(work);
@@ -269,7 +271,9 @@ fn judge(plan: &RunPlan, facts: &mut Facts) {
             ));
         }
         if report.dropped > 0 {
-            facts.notes.push(format!("{} packets met a full queue of a link and were dropped", report.dropped));
+            facts
+                .notes
+                .push(format!("{} packets met a full queue of a link and were dropped", report.dropped));
         }
     }
     for node in &facts.nodes {
@@ -313,7 +317,9 @@ fn with_memory_kills(error: EmuError, plan: &RunPlan, sources: &[Sources]) -> Em
         counters.memory_kills.filter(|&kills| kills > 0)
     });
     let cause = match kills {
-        Some(kills) => format!("{cause}; the kernel has killed {kills} processes there because its memory was used up"),
+        Some(kills) => {
+            format!("{cause}; the kernel has killed {kills} processes there because its memory was used up")
+        }
         None => cause,
     };
     EmuError::Node { node, step, cause }

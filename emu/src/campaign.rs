@@ -167,6 +167,14 @@ impl Campaign {
         self.seed.wrapping_add(u64::from(repetition) - 1)
     }
 
+    /// What is in the record already, in the order of [`Campaign::runs`].
+    ///
+    /// # Errors
+    /// A file of a run is broken.
+    pub fn kept(&self, record: &Record) -> Result<Vec<Option<Finished>>, EmuError> {
+        self.runs().iter().map(|&(subject, repetition)| self.recorded(record, subject, repetition)).collect()
+    }
+
     /// Measures what is not in the record yet. Returns all runs, in the order of [`Campaign::runs`].
     ///
     /// `make` gives what only the caller can make of a deployment and a seed; `tell` hears how it goes.
@@ -187,8 +195,7 @@ impl Campaign {
                 runs.iter().map(|&(subject, n)| (self.subjects[subject].id.clone(), n)).collect();
             rehearsal.has(&wanted)?;
         }
-        let mut finished: Vec<Option<Finished>> =
-            runs.iter().map(|&(subject, n)| self.recorded(record, subject, n)).collect::<Result<_, _>>()?;
+        let mut finished = self.kept(record)?;
         // What a run takes beside its duration: about a proof and the making of nodes, until one is done.
         let mut overhead = Duration::from_secs(15);
         for (at, &(subject, repetition)) in runs.iter().enumerate() {
@@ -225,8 +232,15 @@ impl Campaign {
     }
 
     /// A run that is kept already. One in which nothing was measured is made again.
-    fn recorded(&self, record: &Record, subject: usize, repetition: u32) -> Result<Option<Finished>, EmuError> {
-        let Some(folder) = record.run(&run_name(&self.subjects[subject].id, repetition)) else { return Ok(None) };
+    fn recorded(
+        &self,
+        record: &Record,
+        subject: usize,
+        repetition: u32,
+    ) -> Result<Option<Finished>, EmuError> {
+        let Some(folder) = record.run(&run_name(&self.subjects[subject].id, repetition)) else {
+            return Ok(None);
+        };
         let observed = read_run(&folder)?;
         if observed.requests.is_empty() && !observed.facts.valid {
             return Ok(None);

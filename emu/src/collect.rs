@@ -346,18 +346,26 @@ mod tests {
                 ("dev", DEV),
             ],
         );
-        let groups = ["6:memory:/docker/a\n4:cpu,cpuacct:/docker/a\n0::/docker/a\n", "0::/system.slice/docker-a.scope\n"];
+        let groups = [
+            "6:memory:/docker/a\n4:cpu,cpuacct:/docker/a\n0::/docker/a\n",
+            "0::/system.slice/docker-a.scope\n",
+        ];
         for (folder, groups) in [(first, groups[0]), (second, groups[1])] {
             let sources = Sources::find(groups, &folder, folder.join("dev")).unwrap();
-            let used = sources.read("a").unwrap().since(&Counters {
-                cpu_ns: 500_000_000,
-                throttled_ns: Some(20_000_000),
-                throttled: Some(1),
-                periods: Some(4),
-                memory_peak: None,
-                memory_kills: None,
-                network: Some([50, 1, 100, 1]),
-            }, "cloud-0", "cloud", 4.0);
+            let used = sources.read("a").unwrap().since(
+                &Counters {
+                    cpu_ns: 500_000_000,
+                    throttled_ns: Some(20_000_000),
+                    throttled: Some(1),
+                    periods: Some(4),
+                    memory_peak: None,
+                    memory_kills: None,
+                    network: Some([50, 1, 100, 1]),
+                },
+                "cloud-0",
+                "cloud",
+                4.0,
+            );
             assert_eq!((used.cpu_seconds, used.throttled_seconds), (2.0, Some(0.05)));
             assert_eq!((used.throttled_periods, used.periods), (Some(2), Some(6)));
             assert_eq!((used.memory_peak_bytes, used.memory_kills), (Some(4096), Some(1)));

@@ -51,6 +51,7 @@ pub struct Measured {
 
 /// What is told about a measured run beside its summary.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     /// Which repetition, from 1.
     pub repetition: u32,
@@ -250,7 +251,8 @@ impl Observed {
         let cell = |value: Option<u64>| value.map_or(String::new(), |value| value.to_string());
         for Measured { request, worker, frame_bytes, prepare_cpu_ns, process_cpu_ns } in &self.requests {
             let worker = cell(worker.map(u64::from));
-            let (frame, prepare, process) = (cell(*frame_bytes), cell(*prepare_cpu_ns), cell(*process_cpu_ns));
+            let (frame, prepare, process) =
+                (cell(*frame_bytes), cell(*prepare_cpu_ns), cell(*process_cpu_ns));
             writeln!(text, "{request},{worker},{frame},{prepare},{process}")
                 .expect("writing to a text cannot fail");
         }

@@ -612,7 +612,8 @@ pub(crate) mod tests {
         }
         odd = deployment(Scope::Node, 8e6);
         odd.tiers[0].speed = 0.5;
-        let speed = |settings| one(&odd, &settings).unwrap().warnings.iter().any(|text| text.contains("speed 0.5"));
+        let speed =
+            |settings| one(&odd, &settings).unwrap().warnings.iter().any(|text| text.contains("speed 0.5"));
         assert!(!speed(Settings::default()));
         assert!(speed(Settings { application: Application::Network, ..Settings::default() }));
     }

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use offing_core::Summary;
@@ -73,19 +73,6 @@ impl Record {
         folder.join(RUN).is_file().then_some(folder)
     }
 
-    /// A file's text; nothing if it is not there.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn read(&self, name: &str) -> Result<Option<String>, EmuError> {
-        let path = self.path.join(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(EmuError::file(&path, cause)),
-        }
-    }
-
     /// SHA-256 of every file but one, in hexadecimal, by its name in the folder.
     ///
     /// # Errors
@@ -100,9 +87,9 @@ impl Record {
                 if entry.path().is_dir() {
                     folders.push(name);
                 } else if name != Path::new(but) {
-                    let bytes = fs::read(entry.path()).map_err(|cause| EmuError::file(&entry.path(), cause))?;
-                    let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-                    hashes.insert(name.display().to_string(), digest);
+                    let bytes =
+                        fs::read(entry.path()).map_err(|cause| EmuError::file(&entry.path(), cause))?;
+                    hashes.insert(name.display().to_string(), hash(&bytes));
                 }
             }
         }
@@ -158,6 +145,11 @@ impl Record {
             EmuError::file(&folder, cause)
         })
     }
+}
+
+/// SHA-256 in hexadecimal digits.
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn write_through(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -30,7 +30,9 @@ impl Rehearsal {
         let mut recorded: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let Some((id, repetition)) = name.to_str().and_then(|name| name.rsplit_once('-')) else { continue };
+            let Some((id, repetition)) = name.to_str().and_then(|name| name.rsplit_once('-')) else {
+                continue;
+            };
             if let Ok(repetition) = repetition.parse()
                 && entry.path().join(RUN).is_file()
             {
@@ -87,7 +89,9 @@ pub fn read_run(folder: &Path) -> Result<Observed, EmuError> {
         let path = folder.join(name);
         fs::read_to_string(&path).map_err(|cause| EmuError::file(&path, cause))
     };
-    let broken = |name: &str, what: String| EmuError::Refused(vec![format!("{}: {what}", folder.join(name).display())]);
+    let broken = |name: &str, what: String| {
+        EmuError::Refused(vec![format!("{}: {what}", folder.join(name).display())])
+    };
     let facts: Facts = serde_json::from_str(&read(RUN)?).map_err(|bad| broken(RUN, bad.to_string()))?;
     let requests = read_csv(&read(REQUESTS)?).map_err(|bad| broken(REQUESTS, bad))?;
     let proof = match folder.join(PROOF).is_file() {
