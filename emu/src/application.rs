@@ -5,7 +5,7 @@
 //! | frame, or the output of the last stage before the cut | size of the pictures that endpoints send |
 //! | prepare, and the stages before the cut | processor time of the endpoint per frame (burn), or one JPEG encoding (network) |
 //! | the stages from the cut on | processor time of a worker per frame (burn), or one classification (network) |
-//! | rate and arrivals | the instants of a [`Workload`], drawn beforehand |
+//! | rate and arrivals, sizes, work | the requests of a [`Workload`], drawn beforehand |
 //! | workers, queue, drop | the pool of each target node |
 //! | balance | the list of targets of each endpoint |
 //! | a target tier that is not the endpoint's | a broker (MQTT) and a pool on each of its nodes |
@@ -19,7 +19,7 @@ use offing_app::protocol::{
     self, Arrivals, BrokerConfig, EndpointConfig, LocalConfig, Pool, Prepare, Process, Schedule, Target,
     Values, WorkerConfig,
 };
-use offing_core::{Balance, Deployment, Distribution, Drop, Span};
+use offing_core::{Balance, Demand, Deployment, Drop, Span};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::address;
@@ -67,103 +67,62 @@ impl Transport {
     }
 }
 
-/// Everything about a run that is drawn at random or computed from distributions, drawn by whoever asks: so the
-/// same requests can be predicted and measured.
+/// What every endpoint asks for, request by request: drawn by whoever asks, so that the same requests can be predicted
+/// and measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
-    /// Of what the application draws itself: sizes and work, by endpoint and index of the request.
+    /// Of what the application draws itself: pictures, and the targets of a random balance.
     pub seed: u64,
-    /// When each endpoint emits, from the start, ascending [ns].
-    pub emissions: Vec<Vec<u64>>,
-    /// Size of a frame as it is sent [byte].
-    pub frame_bytes: Values,
-    /// Size of a reply [byte].
-    pub reply_bytes: Values,
-    /// Processor time of the endpoint per frame [ns].
-    pub prepare_cpu_ns: Values,
-    /// Processor time of a worker per frame [ns].
-    pub process_cpu_ns: Values,
+    /// The requests of each endpoint, in order.
+    pub endpoints: Vec<Vec<Demand>>,
 }
 
-/// The distributions that a [`Workload`] is made from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Demand<'d> {
-    /// Size of a frame as it is sent [byte].
-    pub frame: &'d Distribution,
-    /// Size of a reply [byte].
-    pub reply: &'d Distribution,
-    /// Processor time of the endpoint per frame: a constant [s], what is added to it, and the speed that both are
-    /// divided by.
-    pub prepare: Work<'d>,
-    /// Processor time of a worker per frame.
-    pub process: Work<'d>,
+impl Workload {
+    /// A number of each request of one endpoint.
+    fn of(&self, endpoint: usize, number: fn(&Demand) -> u64) -> Values {
+        let values = self.endpoints.get(endpoint).into_iter().flatten();
+        short(values.map(number).collect(), Values::List)
+    }
+
+    /// A number of each request of all endpoints.
+    fn of_all(&self, number: fn(&Demand) -> u64) -> Values {
+        let all: Vec<Vec<u64>> =
+            self.endpoints.iter().map(|demands| demands.iter().map(number).collect()).collect();
+        short(all.concat(), |_| Values::Each(all))
+    }
+
+    fn largest_frame(&self) -> u64 {
+        let largest = self.endpoints.iter().flatten().map(|demand| demand.frame_bytes).max().unwrap_or(0);
+        largest.clamp(protocol::SMALLEST_FRAME_BYTES, protocol::LARGEST_FRAME_BYTES)
+    }
 }
 
-/// Processor time: `(constant_s + random) / speed`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Work<'d> {
-    /// The part that is always the same [s].
-    pub constant_s: f64,
-    /// The part that is drawn [s]; nothing if there is none.
-    pub random: Option<&'d Distribution>,
-    /// Relative to the machine that the work was measured on.
-    pub speed: f64,
+/// One number where all are equal.
+fn short(values: Vec<u64>, otherwise: impl FnOnce(Vec<u64>) -> Values) -> Values {
+    match values.first() {
+        None => Values::Constant(0),
+        Some(&first) if values.iter().all(|&value| value == first) => Values::Constant(first),
+        Some(_) => otherwise(values),
+    }
 }
 
-/// What a deployment asks of the application.
-///
-/// # Errors
-/// What cannot be done, and what to write instead.
-pub fn demand(deployment: &Deployment) -> Result<Demand<'_>, Vec<String>> {
-    let (app, placement) = (&deployment.app, &deployment.placement);
+/// Why the application cannot do what a deployment asks, and what to write instead.
+pub(crate) fn unsupported(deployment: &Deployment) -> Vec<String> {
     let mut reasons = Vec::new();
-    if app.outstanding.is_some() {
+    if deployment.app.outstanding.is_some() {
         reasons.push(
             "a closed loop (`app.outstanding`) is not measured: endpoints emit at their rate; leave it out"
                 .into(),
         );
     }
-    if placement.balance == Balance::LeastWaiting && deployment.targets().nodes > 1 {
+    if deployment.placement.balance == Balance::LeastWaiting && deployment.targets().nodes > 1 {
         reasons.push(
             "`deploy.balance = \"least-waiting\"` is not measured, because endpoints cannot see the queues; write \
              `static`, `round-robin` or `random`"
                 .into(),
         );
     }
-    let offloaded = deployment.is_offloaded();
-    let cut = if offloaded { placement.cut as usize } else { 0 };
-    let (before, after) = app.stages.split_at(cut);
-    let mut before: Vec<&Distribution> = before.iter().map(|stage| &stage.work).collect();
-    if offloaded {
-        before.push(&app.prepare);
-    }
-    let after: Vec<&Distribution> = after.iter().map(|stage| &stage.work).collect();
-    let mut work = |name: &str, parts: &[&'_ Distribution]| {
-        let random = parts.iter().filter(|part| !matches!(part, Distribution::Constant(_))).count();
-        if random > 1 {
-            reasons.push(format!(
-                "{random} random amounts of work, one after the other, at the {name} are not measured; write all but \
-                 one of them as constants, or join the stages"
-            ));
-        }
-    };
-    work("endpoint", &before);
-    work("target", &after);
-    if !reasons.is_empty() {
-        return Err(reasons);
-    }
-    Ok(Demand {
-        frame: if cut == 0 { &app.frame } else { &app.stages[cut - 1].output },
-        reply: &app.stages[app.stages.len() - 1].output,
-        prepare: sum(&before, deployment.endpoints().speed),
-        process: sum(&after, deployment.targets().speed),
-    })
-}
-
-fn sum<'d>(parts: &[&'d Distribution], speed: f64) -> Work<'d> {
-    let constants = parts.iter().map(|part| if let Distribution::Constant(s) = part { *s } else { 0.0 });
-    let random = parts.iter().find(|part| !matches!(part, Distribution::Constant(_)));
-    Work { constant_s: constants.sum(), random: random.copied(), speed }
+    reasons
 }
 
 /// One role on one node.
@@ -237,13 +196,13 @@ pub(crate) fn roles(
     let placement = &deployment.placement;
     let endpoints = deployment.endpoints().nodes as usize;
     let arrivals = |endpoint: usize| Arrivals::List {
-        at_ns: workload.emissions[endpoint]
+        at_ns: workload.endpoints[endpoint]
             .iter()
-            .map(|&at| times(Span::from_nanos(at), plan.dilate).as_nanos())
+            .map(|demand| times(Span::from_nanos(demand.emitted), plan.dilate).as_nanos())
             .collect(),
     };
     let seed = workload.seed;
-    let pool = Pool {
+    let pool = |cpu_ns: Values| Pool {
         workers: placement.workers,
         queue: placement.queue,
         drop: match placement.drop {
@@ -251,7 +210,7 @@ pub(crate) fn roles(
             Drop::Oldest => protocol::Drop::Oldest,
         },
         process: match plan.application {
-            Application::Burn => Process::Burn { cpu_ns: workload.process_cpu_ns.clone() },
+            Application::Burn => Process::Burn { cpu_ns },
             Application::Network => Process::Network,
         },
     };
@@ -262,8 +221,8 @@ pub(crate) fn roles(
             seed,
             schedule,
             arrivals: arrivals(endpoint),
-            frame_bytes: workload.frame_bytes.clone(),
-            pool: pool.clone(),
+            frame_bytes: workload.of(endpoint, |demand| demand.frame_bytes),
+            pool: pool(workload.of(endpoint, |demand| demand.process)),
             connect_limit_ns,
         };
         return (0..endpoints)
@@ -285,7 +244,7 @@ pub(crate) fn roles(
             let broker = BrokerConfig {
                 listen: at(Ipv4Addr::UNSPECIFIED, port),
                 schedule,
-                largest_frame_bytes: largest(&workload.frame_bytes),
+                largest_frame_bytes: workload.largest_frame(),
             };
             roles.push(Role { node, kind: RoleKind::Broker, config: json(serde_json::to_string(&broker)) });
         }
@@ -301,8 +260,8 @@ pub(crate) fn roles(
             node: target as u32,
             seed,
             schedule,
-            pool: pool.clone(),
-            reply_bytes: workload.reply_bytes.clone(),
+            pool: pool(workload.of_all(|demand| demand.process)),
+            reply_bytes: workload.of_all(|demand| demand.result_bytes),
             address: at(own, port),
             clock: at(Ipv4Addr::UNSPECIFIED, CLOCK_PORT),
             transport,
@@ -329,9 +288,9 @@ pub(crate) fn roles(
             seed,
             schedule,
             arrivals: arrivals(endpoint),
-            frame_bytes: workload.frame_bytes.clone(),
+            frame_bytes: workload.of(endpoint, |demand| demand.frame_bytes),
             prepare: match plan.application {
-                Application::Burn => Prepare::Burn { cpu_ns: workload.prepare_cpu_ns.clone() },
+                Application::Burn => Prepare::Burn { cpu_ns: workload.of(endpoint, |demand| demand.prepare) },
                 Application::Network => Prepare::Encode,
             },
             targets,
@@ -349,15 +308,6 @@ pub(crate) fn roles(
     roles
 }
 
-/// The largest of some values, within what the application sends.
-fn largest(values: &Values) -> u64 {
-    let largest = match values {
-        Values::Constant(value) => *value,
-        Values::Quantiles(values) | Values::List(values) => values.iter().copied().max().unwrap_or(0),
-    };
-    largest.clamp(protocol::SMALLEST_FRAME_BYTES, protocol::LARGEST_FRAME_BYTES)
-}
-
 /// What a reader must know about the difference between what is asked and what the application does.
 pub(crate) fn warnings(deployment: &Deployment, application: Application) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -368,15 +318,17 @@ pub(crate) fn warnings(deployment: &Deployment, application: Application) -> Vec
                 .into(),
         );
     }
-    let Ok(demand) = demand(deployment) else { return warnings };
+    let cut = if deployment.is_offloaded() { deployment.placement.cut as usize } else { 0 };
+    let stages = &deployment.app.stages;
+    let frame = if cut == 0 { &deployment.app.frame } else { &stages[cut - 1].output };
     let (smallest, largest) = (protocol::SMALLEST_FRAME_BYTES as f64, protocol::LARGEST_FRAME_BYTES as f64);
-    let mean = crate::plan::mean(demand.frame);
+    let mean = crate::plan::mean(frame);
     if !(smallest..=largest).contains(&mean) {
         warnings.push(format!(
             "frames of {mean:.0} bytes are not sent: a picture has at least {smallest} and at most {largest} bytes"
         ));
     }
-    let reply = crate::plan::mean(demand.reply);
+    let reply = crate::plan::mean(&stages[stages.len() - 1].output);
     if deployment.is_offloaded() && reply < protocol::SMALLEST_REPLY_BYTES as f64 {
         warnings.push(format!(
             "results of {reply:.0} bytes are sent with their stamps, as {} bytes",

@@ -195,9 +195,10 @@ impl Reports {
             *lateness_p50_ms = lateness_p50_ms.max(ms(late.p50_ns));
             *lateness_p99_ms = lateness_p99_ms.max(ms(late.p99_ns));
             *lateness_max_ms = lateness_max_ms.max(ms(late.max_ns));
-            let drawn = workload.emissions.get(report.endpoint as usize);
+            let drawn = workload.endpoints.get(report.endpoint as usize);
             for sent in &report.requests {
-                let exact = drawn.and_then(|drawn| drawn.get(usize::try_from(sent.index).ok()?)).copied();
+                let exact = drawn.and_then(|drawn| drawn.get(usize::try_from(sent.index).ok()?));
+                let exact = exact.map(|demand| demand.emitted);
                 let emitted = exact.unwrap_or_else(|| back(sent.emitted_ns, plan.dilate));
                 let measured = measured(report.endpoint, emitted, sent, plan.dilate);
                 if (from..until).contains(&emitted) {

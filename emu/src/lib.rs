@@ -42,7 +42,7 @@ mod proof;
 pub mod provider;
 pub mod record;
 
-pub use application::{Application, Demand, Transport, Work, Workload, demand};
+pub use application::{Application, Transport, Workload};
 pub use campaign::{Campaign, Finished, Made, News, Order, Provider, Step, Subject};
 pub use cluster::{Cluster, Inventory, Tools, find_agent};
 pub use collect::{HostFacts, NodeUse};
@@ -50,7 +50,6 @@ pub use down::{Which, down};
 pub use error::EmuError;
 pub use interrupt::{interrupt, interrupted};
 pub use observed::{Facts, Measured, Observed, Outcomes, RunFile, read_csv};
-pub use offing_app::protocol::Values;
 pub use plan::{
     CPU_S_PER_PACKET, Dilate, FASTEST_BIT_S, Host, IMAGE, LinkKind, Needs, Node, Plan, RunPlan, Settings,
     plan,

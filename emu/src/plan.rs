@@ -295,7 +295,7 @@ fn unsupported(deployment: &Deployment, kind: LinkKind) -> Vec<String> {
     if placement.manager != Manager::None {
         reasons.push("only `deploy.manager = \"none\"` can be measured".into());
     }
-    reasons.extend(application::demand(deployment).err().unwrap_or_default());
+    reasons.extend(application::unsupported(deployment));
     let Some((link, up)) = used_link(deployment) else { return reasons };
     if link.sharing == Sharing::Fair {
         reasons.push("fair sharing of a link is not emulated; set `sharing = \"fifo\"`".into());

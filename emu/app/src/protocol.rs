@@ -78,6 +78,9 @@ pub enum Values {
     Quantiles(Vec<u64>),
     /// Request `k` of each endpoint gets entry `k`, again from the start when the list is used up; not empty.
     List(Vec<u64>),
+    /// Request `k` of endpoint `i` gets entry `k` of list `i`, again from the start when that is used up. An
+    /// endpoint whose list is empty, or that has none, gets 0.
+    Each(Vec<Vec<u64>>),
 }
 
 /// When an endpoint emits. Instants are counted from the start of the run.
