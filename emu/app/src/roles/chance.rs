@@ -50,6 +50,10 @@ impl Values {
         match self {
             Values::Constant(value) => *value,
             Values::List(values) => values[(index % values.len() as u64) as usize],
+            Values::Each(lists) => match lists.get(endpoint as usize) {
+                Some(values) if !values.is_empty() => values[(index % values.len() as u64) as usize],
+                _ => 0,
+            },
             Values::Quantiles(values) => {
                 let steps = values.len() as u128 - 1;
                 let position = u128::from(word(seed, purpose, endpoint, index)) * steps;
@@ -64,6 +68,10 @@ impl Values {
     pub fn range(&self) -> (u64, u64) {
         match self {
             Values::Constant(value) => (*value, *value),
+            Values::Each(lists) => {
+                let all = || lists.iter().flatten().copied();
+                (all().min().unwrap_or(0), all().max().unwrap_or(0))
+            }
             Values::Quantiles(values) | Values::List(values) => {
                 (values.iter().copied().min().unwrap_or(0), values.iter().copied().max().unwrap_or(0))
             }
@@ -126,6 +134,14 @@ mod tests {
             assert!((found / expected - 1.0).abs() < 0.03, "{found} instead of {expected}");
         }
         assert!(draws[99_999] <= 10_000);
+    }
+
+    #[test]
+    fn numbers_of_each_endpoint_are_its_own() {
+        let each = Values::Each(vec![vec![1, 2], vec![], vec![7]]);
+        let at = |endpoint, index| each.at(1, Purpose::Process, endpoint, index);
+        assert_eq!([at(0, 0), at(0, 1), at(0, 2), at(1, 0), at(2, 5), at(3, 0)], [1, 2, 1, 0, 7, 0]);
+        assert_eq!((each.range(), each.wrong()), ((1, 7), None));
     }
 
     #[test]
