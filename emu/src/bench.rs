@@ -125,9 +125,11 @@ impl Cluster {
         facts.nodes = counters
             .map(|(node, (then, now))| now.since(then, &node.name, &node.tier, node.cpus * span_s))
             .collect();
+        reports.are_heard(plan)?;
         let requests = reports.tell(deployment, plan, workload, &mut facts);
-        judge(plan, &mut facts);
-        Ok(Observed { facts, proof: None, requests })
+        let mut observed = Observed { facts, proof: None, requests };
+        judge(plan, deployment, workload.seed, &mut observed);
+        Ok(observed)
     }
 }
 
@@ -165,6 +167,24 @@ impl Reports {
         Ok(reports)
     }
 
+    /// Whether every endpoint had an answer. One that sends and is never answered is cut off.
+    fn are_heard(&self, plan: &RunPlan) -> Result<(), EmuError> {
+        let is_deaf = |report: &&EndpointReport| {
+            report.counts.emitted > 0 && report.counts.lost == report.counts.emitted
+        };
+        match self.endpoints.iter().find(is_deaf) {
+            None => Ok(()),
+            Some(report) => {
+                // Endpoints come first in a plan.
+                let name = &plan.nodes[report.endpoint as usize].name;
+                let first =
+                    report.about.troubles.first().map_or(String::new(), |trouble| format!(": {trouble}"));
+                let cause = format!("none of its {} requests was answered{first}", report.counts.emitted);
+                Err(EmuError::node(name, "reach its target", cause))
+            }
+        }
+    }
+
     /// The requests of the observed span; the rest goes to the facts.
     fn tell(
         self,
@@ -179,7 +199,7 @@ impl Reports {
         let mut requests = Vec::new();
         for report in self.endpoints {
             facts.version.clone_from(&report.about.version);
-            let name = format!("endpoint-{}", report.endpoint);
+            let name = &plan.nodes[report.endpoint as usize].name;
             facts.troubles.extend(report.about.troubles.iter().map(|trouble| format!("{name}: {trouble}")));
             let ClockFacts { shared, offset_ns, bound_ns, adjusted } = &mut facts.clock;
             *adjusted += report.adjusted;
@@ -257,8 +277,18 @@ fn back(ns: u64, dilate: f64) -> u64 {
 }
 
 /// Whether the numbers can be trusted, and what a reader must know.
-fn judge(plan: &RunPlan, facts: &mut Facts) {
+fn judge(plan: &RunPlan, deployment: &Deployment, seed: u64, observed: &mut Observed) {
     let mut reasons = Vec::new();
+    let is_calm = observed.to_run(deployment, seed).stable;
+    let offered = observed.requests.len();
+    let facts = &mut observed.facts;
+    let lost = format!("{} of {offered} requests were lost: nothing was heard of them", facts.outcomes.lost);
+    match facts.outcomes.lost {
+        0 => {}
+        // What an overload has not worked off by the end of the drain is its result.
+        _ if !is_calm => facts.notes.push(lost),
+        _ => reasons.push(format!("{lost}, although nothing was overloaded")),
+    }
     if let Some(report) = &facts.links
         && report.forwarded > 0
     {
