@@ -41,7 +41,8 @@
 //!
 //! # Clocks
 //! Where both ends have the same kernel (the same boot id), they have the same clock and the offset is 0. Elsewhere
-//! the offset is estimated from round trips ([`Clock`]) and the target's stamps are moved by it. A moved stamp that
+//! the offset is estimated from round trips before and after the run ([`Clock`]), and the target's stamps are moved by
+//! the straight line between the two. A moved stamp that
 //! would make a part negative is put at the nearest instant that does not; [`EndpointReport::adjusted`] counts such
 //! requests.
 
@@ -272,7 +273,8 @@ pub struct BrokerConfig {
     pub listen: SocketAddr,
     /// When to end if the worker does not sign off.
     pub schedule: Schedule,
-    /// The largest frame [byte]. The broker keeps up to eight of these in memory for each stream of messages.
+    /// The largest frame [byte]. The broker keeps up to eight of these, or 8 MiB if that is more, in memory for each
+    /// stream of messages.
     pub largest_frame_bytes: u64,
 }
 
@@ -306,7 +308,7 @@ pub struct Stamps {
     pub prepare_start_ns: Option<u64>,
     /// When it was handed to the transport. Endpoint.
     pub prepare_end_ns: Option<u64>,
-    /// When the transport had handed it to the socket. Endpoint.
+    /// When the transport had handed it to the socket; not known with HTTP. Endpoint.
     pub sent_ns: Option<u64>,
     /// When it had arrived at the queue, whole. Target.
     pub received_ns: Option<u64>,

@@ -136,3 +136,24 @@ fn borrow(number: RawFd) -> Result<OwnedFd, String> {
         })
         .ok_or_else(|| "nothing came".to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn connections_of_a_listener_inherit_that_small_messages_are_sent_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("it can be bound");
+        let address = listener.local_addr().expect("it has an address");
+        let accept = || {
+            let _client = TcpStream::connect(address).expect("it listens");
+            let (accepted, _) = listener.accept().expect("somebody came");
+            accepted.nodelay().expect("it can be asked")
+        };
+        assert!(!accept(), "this is what the kernel does by itself");
+        send_at_once(address).expect("it is found");
+        assert!(accept());
+    }
+}

@@ -195,6 +195,8 @@ fn lateness(mut late: Vec<u64>) -> Lateness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roles::clock::thread_cpu;
+    use crate::roles::reply::Worked;
 
     const STAMPS: Stamps = Stamps {
         intended_ns: 100,
@@ -223,6 +225,48 @@ mod tests {
             assert_eq!(parts.latency(), 290);
             assert_eq!(adjusted, !(940..=1_050).contains(&offset), "{offset}");
         }
+    }
+
+    /// The work of all roles on a request that would not be done if nothing was measured.
+    #[test]
+    fn instrumentation_costs_less_than_a_hundredth_of_a_core_at_a_hundred_requests_per_second() {
+        const REQUESTS: u64 = 5_000;
+        let schedule = Schedule { start_at_ns: 0, emit_for_ns: REQUESTS, drain_ns: u64::MAX / 4 };
+        let arrivals = Arrivals::Periodic { period_ns: 1, phase_ns: 0 };
+        let emission = Emission { schedule: &schedule, arrivals: &arrivals, seed: 1, endpoint: 0 };
+        let (events, inbox) = std::sync::mpsc::channel();
+        let begin = thread_cpu();
+        let mut requests = Requests::default();
+        requests.emit(&emission, &Stop::default(), |request| {
+            request.stamps.prepare_start_ns = Some(now());
+            request.prepare_cpu_ns = Some(thread_cpu());
+            request.stamps.prepare_end_ns = Some(now());
+            let sent = Event::Sent { index: request.index, at: now() };
+            let received = now();
+            let (start, cpu) = (now(), thread_cpu());
+            let work = Worked { worker: 0, start, cpu: thread_cpu() - cpu, end: now(), class: None };
+            let reply = Reply {
+                endpoint: 0,
+                index: request.index,
+                outcome: Outcome::Done,
+                received,
+                replied: now(),
+                work: Some(work),
+            };
+            let reply = Reply::decode(&reply.encode(0)).expect("it is one");
+            for event in [sent, Event::Reply { reply, at: now() }] {
+                events.send(event).expect("we listen");
+            }
+        });
+        requests.settle(&inbox, &schedule, &Stop::default());
+        for request in &mut requests.all {
+            request.parts = parts(&request.stamps, 0).map(|(parts, _)| parts);
+        }
+        let report = serde_json::to_string(&requests.all).expect("it can be written");
+        let per_request_ns = (thread_cpu() - begin) / REQUESTS;
+        assert_eq!(requests.counts().done, REQUESTS);
+        assert!(report.len() > 100 * REQUESTS as usize);
+        assert!(per_request_ns < 100_000, "{per_request_ns} ns per request");
     }
 
     #[test]

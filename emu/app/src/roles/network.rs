@@ -38,7 +38,7 @@ impl Network {
     /// The file is no network that can be run.
     pub fn load() -> Result<Network, AppError> {
         let plan = || {
-            tract_onnx::onnx()
+            onnx()
                 .model_for_read(&mut std::io::Cursor::new(FILE))?
                 .with_input_fact(0, f32::fact([1, 3, SIDE, SIDE]).into())?
                 .into_optimized()?

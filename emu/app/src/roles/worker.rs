@@ -1,5 +1,6 @@
 //! The role `worker`: the queue of a target node and its worker processes.
 
+use std::mem;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +23,8 @@ use crate::protocol::{Transport, WorkerConfig, WorkerReport};
 
 /// How often the main thread looks whether the run is over [ns].
 const LOOK_NS: u64 = 20_000_000;
-/// How long a last message may take.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the last message may take to get to the broker.
+const FAREWELL: Duration = Duration::from_millis(50);
 
 /// Takes frames in and has them processed until all endpoints have signed off, the schedule is over, or SIGTERM.
 ///
@@ -72,14 +73,15 @@ pub fn run(config: &WorkerConfig, stop: &Stop) -> Result<WorkerReport, AppError>
             break;
         }
     }
+    // Before the broker ends, which is no trouble any more.
+    let troubles = mem::take(&mut *guests.troubles.lock().unwrap_or_else(PoisonError::into_inner));
     if let Some((frames, replies)) = farewell {
         // It tells the broker to end, which would end by itself a little later.
         let _ = replies.try_publish(mqtt::DONE, QoS::AtMostOnce, false, "done");
         let _ = replies.try_disconnect();
         let _ = frames.try_disconnect();
-        thread::sleep(FAREWELL.min(Duration::from_millis(50)));
+        thread::sleep(FAREWELL);
     }
-    let troubles = std::mem::take(&mut *guests.troubles.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(pool.finish(role::about(stop, troubles), guests.malformed.load(Ordering::SeqCst)))
 }
 
