@@ -97,6 +97,14 @@ pub struct Input {
     pub reading: Reading,
 }
 
+/// Which parameters predict.
+#[derive(clap::Args)]
+pub struct Models {
+    /// Predicts with the parameters of this file, which `offing calibrate` writes, instead of the shipped ones
+    #[arg(id = "models", long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
 /// How to read a Continuum configuration.
 #[derive(clap::Args)]
 pub struct Reading {
@@ -141,6 +149,9 @@ pub struct Check {
 pub struct Simulate {
     #[command(flatten)]
     pub input: Input,
+
+    #[command(flatten)]
+    pub models: Models,
 
     /// Where chance begins, instead of the scenario's seed
     #[arg(long, value_name = "N")]
@@ -195,6 +206,9 @@ pub struct Explore {
     pub shard: Option<Shard>,
 
     #[command(flatten)]
+    pub models: Models,
+
+    #[command(flatten)]
     pub choosing: Choosing,
 
     /// Simulates every deployment for its whole duration, also those whose requirement is decided early
@@ -211,6 +225,9 @@ pub struct Merge {
     /// The folder that the shards have in common
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+
+    #[command(flatten)]
+    pub models: Models,
 
     #[command(flatten)]
     pub choosing: Choosing,
@@ -338,6 +355,9 @@ pub struct Choosing {
 pub struct Invert {
     #[command(flatten)]
     pub input: Input,
+
+    #[command(flatten)]
+    pub models: Models,
 
     /// The key whose value is looked for
     #[arg(

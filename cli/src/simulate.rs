@@ -10,6 +10,7 @@ use crate::output::{Output, Screen, issues, note, print, print_json};
 use crate::{input, models, row, table, trace};
 
 pub fn run(args: &Simulate) -> Result<(), Failure> {
+    models::choose(args.models.file.as_deref())?;
     let Loaded { scenario, warnings } = input::scenario(&args.input)?;
     issues(&warnings);
     let deployment = &scenario.base;
@@ -86,7 +87,7 @@ fn predict(
         engine: (engine == args::Engine::Events).then_some(Engine::Events),
         observer: gather.as_mut().map(|gather| gather as &mut dyn FnMut(Request)),
     };
-    let run = simulate_with(deployment, models::shipped(), seed, options);
+    let run = simulate_with(deployment, models::current(), seed, options);
     if only_stations && run.engine != Engine::Stations { Err(not_by_stations()) } else { Ok(run) }
 }
 
