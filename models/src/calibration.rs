@@ -6,6 +6,7 @@
 //! ```text
 //! work       W' = (W_measured + o) (1 + k u)      where the file's work was measured, else W scaled to that mean
 //! latency    L' = L + f + 2 r L + s jitter        f: up_fixed or down_fixed
+//! jitter     J' = sqrt(jitter^2 + noise^2)
 //! rate       8/R' = 8/R (1 + h) + b               s per byte; h: framing, b: per_byte
 //! quota      q' = min(1, g q)                     of each worker; with pool = 1: min(1, g q cores / workers)
 //! host use   u = (sum over nodes of demand) / host cores
@@ -46,6 +47,7 @@ pub struct Overheads {
     pub framing: f64,
     pub round_trips: f64,
     pub jitter_shift: f64,
+    pub noise_s: f64,
     pub quota_share: f64,
     pub is_pool: bool,
     pub contention: f64,
@@ -62,6 +64,7 @@ impl Overheads {
         framing: 0.0,
         round_trips: 0.0,
         jitter_shift: 0.0,
+        noise_s: 0.0,
         quota_share: 1.0,
         is_pool: false,
         contention: 0.0,
@@ -92,10 +95,10 @@ pub struct Fitted {
     /// Parameters whose errors go together, and their covariance in the units of the parameters.
     #[serde(default)]
     pub covariance: Covariance,
-    /// Relative error of a mean latency on deployments that a fit has not seen, by leaving one out; absent where that
-    /// was not looked at.
+    /// Relative standard deviation of the error on deployments that a fit has not seen, beyond what parameters and runs
+    /// explain, by metric (`latency_p95_ms`).
     #[serde(default)]
-    pub held_out_error: Option<f64>,
+    pub discrepancy: BTreeMap<String, f64>,
 }
 
 /// A run that a set was fitted on.
@@ -324,6 +327,11 @@ fn loaded(direction: &Direction, fixed_s: f64, o: &Overheads) -> Direction {
             Rate::Unlimited if o.per_byte_s > 0.0 => slower(0.0),
             Rate::BitPerS(rate) if (1.0 + o.framing) / rate + o.per_byte_s / 8.0 > 0.0 => slower(1.0 / rate),
             other => other.clone(),
+        },
+        jitter: match o.noise_s {
+            0.0 => direction.jitter,
+            noise => Span::from_secs_f64(libm::hypot(direction.jitter.as_secs_f64(), noise))
+                .expect("jitters are far below 584 years"),
         },
         ..direction.clone()
     }

@@ -1,3 +1,10 @@
 //! Judges predictions by measurements and fits the models to them.
-//!
-//! Empty so far, and not offered on the command line. Fit, accuracy on held-out runs, and the choice of the next experiment come here.
+mod fit;
+mod link;
+mod measured;
+mod mixed;
+mod quota;
+mod robust;
+mod service;
+pub use fit::*;
+pub use measured::*;
