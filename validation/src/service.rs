@@ -222,7 +222,7 @@ pub fn fit(samples: &[Sample], contention: Prior, known: &dyn Fn(f64) -> Option<
             let observations: Vec<Observation> = samples
                 .iter()
                 .map(|s| {
-                    let (w, u) = (means[place(s)], s.host_use);
+                    let (w, u) = (means[place(s)], unslowed(s.host_use, slope));
                     let mut row = vec![0.0; tiers + 1];
                     (row[place(s)], row[tiers]) = ((1.0 + slope * u) / w, u);
                     Observation { run: s.run, value: s.mean_ms / w + u * slope, error: s.error_ms / w, row }
@@ -255,6 +255,12 @@ pub fn fit(samples: &[Sample], contention: Prior, known: &dyn Fn(f64) -> Option<
         stated: chosen.stated.clone(),
         runs: samples.len(),
     })
+}
+
+/// The use u of the host that there would be without slowing down, of which the measured one is u (1 + k u).
+fn unslowed(measured: f64, slope: f64) -> f64 {
+    let root = (1.0 + 4.0 * slope * measured).max(0.0).sqrt();
+    2.0 * measured / (1.0 + root)
 }
 
 /// The average of quantile functions, with mean 1.
