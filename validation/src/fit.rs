@@ -206,7 +206,8 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
             }
             "round_trips" => "the links of the runs differ too little in latency",
             "jitter_shift" => "the links of the runs have too little jitter",
-            _ => "no message found its link idle",
+            _ if heard.is_empty() => "no message found its link idle",
+            _ => "it cannot be told from what messages cost otherwise",
         };
         let mut finding = Finding::new(&parameter, &unit, &links, at, priors[at], heard.len(), why);
         if at > 1 {
