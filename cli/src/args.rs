@@ -53,6 +53,11 @@ Exits with 1 if no value does it."
     /// Writes a deployment as the configuration of another framework
     #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg")]
     Export(Export),
+    /// Writes one page that tells what a result folder holds: the answer first, plots, and where it comes from
+    #[command(after_help = "Example: offing report results/video
+         offing report results/video results/measured --figures svg
+Several folders are told together: an exploration, and runs of its shortlist.")]
+    Report(Report),
     /// Measures on real infrastructure: what would be done, whether links and quotas are as asked, what exists
     #[cfg(feature = "emu")]
     #[command(subcommand)]
@@ -430,6 +435,31 @@ pub struct Export {
     /// Where it goes, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Report {
+    /// Folders that `offing explore` or a measurement has written
+    #[arg(value_name = "DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+
+    /// Where the page goes [default: report.html in the first folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Also writes each figure, and its data as CSV, to the folder `figures` beside the page
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub figures: Option<FigureForm>,
+}
+
+/// How figures are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FigureForm {
+    /// For papers
+    Svg,
+    /// For slides, with the fonts of this machine
+    #[cfg(feature = "png")]
+    Png,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -23,6 +23,7 @@ mod found;
 mod invert;
 mod manifest;
 mod progress;
+mod report;
 mod submit;
 
 mod convert;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Merge(merge) => explore::merge(merge),
         Command::Submit(submit) => submit::run(submit),
         Command::Invert(invert) => invert::run(invert),
+        Command::Report(report) => report::run(report),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
         #[cfg(feature = "emu")]
