@@ -20,14 +20,11 @@
       view: { stroke: line },
       axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: quiet, tickColor: quiet,
               labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", titlePadding: 8, gridOpacity: 0.7 },
-      axisY: { titleAlign: "left", titleAnchor: "end", titleAngle: 0, titleY: -12, titleX: 0, titleBaseline: "bottom" },
       legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", symbolSize: 90 },
       style: {
         ink: { stroke: ink }, muted: { stroke: quiet, fill: quiet }, label: { fill: ink, fontSize: 12 },
         outlined: { stroke: paper, strokeWidth: 1 },
       },
-      // The plots in the text of the page are as wide as it.
-      customFormatTypes: false,
     };
   }
 
@@ -37,14 +34,22 @@
     const old = views.get(element);
     if (old) old.finalize();
     const shown = structuredClone(spec);
-    if (narrow()) for (const axis of axesOf(shown)) axis.labelLimit = 110;
+    if (narrow()) for (const axis of axesOf(shown)) Object.assign(axis, axis.tickCount ? { tickCount: 4 } : { labelLimit: 110 });
     const result = await vegaEmbed(element, shown, {
       actions: { export: true, source: false, compiled: false, editor: false },
       downloadFileName: name, config: config(), tooltip: { theme: isDark() ? "dark" : "light" },
-      renderer: "svg", ...options,
+      renderer: "svg", patch: unnamed, ...options,
     });
     views.set(element, result);
+    // What a screen reader would meet without a name.
+    element.querySelector("details > summary")?.setAttribute("aria-label", `Save the plot ${name}`);
     return result.view;
+  }
+
+  // The box of a selection is not for screen readers: the limits beside the plot say the same.
+  function unnamed(compiled) {
+    for (const mark of compiled.marks) if (mark.name?.startsWith("brush")) mark.aria = false;
+    return compiled;
   }
 
   function* axesOf(spec) {
@@ -183,7 +188,8 @@
 
     function points() {
       return rows.map((row) => {
-        const point = { mark: told.names[told.marks[row]], letter: told.letters[row], row };
+        const at = told.marks[row];
+        const point = { mark: told.names[at], letter: told.letters[row], row, size: told.sizes[at], opacity: told.opacities[at] };
         point[state.x.key] = value(state.x, row);
         point[state.y.key] = value(state.y, row);
         return point;
@@ -204,13 +210,12 @@
         if (words && way === "x") layer.encoding[way].axis = { labelAngle: 0 };
       }
       const present = new Set(drawn.map((point) => point.mark));
-      for (const channel of ["color", "shape", "size", "opacity"]) {
+      for (const channel of ["color", "shape"]) {
         const scale = shown.layer[0].encoding[channel].scale;
         const kept = scale.domain.map((name, at) => [name, scale.range[at]]).filter(([name]) => present.has(name));
         scale.domain = kept.map(([name]) => name); scale.range = kept.map(([, range]) => range);
       }
-      const legend = { orient: "top", columns: narrow() ? 2 : 5 };
-      shown.layer[0].encoding.color.legend = shown.layer[0].encoding.shape.legend = legend;
+      for (const channel of ["color", "shape"]) shown.layer[0].encoding[channel].legend.columns = narrow() ? 2 : 5;
       const box = {};
       for (const way of ["x", "y"]) {
         const limits = state.limits[way];
@@ -224,7 +229,6 @@
         select.encodings = Object.keys(box).length === 2 ? ["x", "y"] : Object.keys(box);
         shown.layer[0].params[0].value = box;
       }
-      shown.layer[0].encoding.tooltip = undefined;
       const view = await draw(plot, shown, "front", {
         renderer: drawn.length > 1500 ? "canvas" : "svg",
         tooltip: (handler, event, item, told) => hover(event, item),

@@ -113,7 +113,7 @@ if (await page.$("#front-plot")) {
     void drawn;
   }
   // A point under the pointer says which deployment it is.
-  const target = await page.$("#front-plot svg .mark-symbol path");
+  const target = await page.$("#front-plot svg .mark-symbol.role-mark path");
   if (target) {
     await target.hover();
     const bubble = await page.waitForFunction(() => !document.getElementById("bubble").hidden && document.getElementById("bubble").textContent, { timeout: 3000 }).catch(() => null);

@@ -164,7 +164,7 @@ fn crowds(findings: &Findings) -> Vec<Figure> {
     let mut load = Table::new(&["target", "endpoints_per_target", "load_percent", "low_percent", "high_percent", "deployments"]);
     let mut latency = Table::new(&["target", "endpoints_per_target", "latency_ms", "low_ms", "high_ms", "deployments"]);
     for crowd in &rows.crowds {
-        let mut row = |table: &mut Table, values: Option<[f64; 3]>, factor: f64| {
+        let row = |table: &mut Table, values: Option<[f64; 3]>, factor: f64| {
             if let Some([low, middle, high]) = values {
                 let band = several.then_some([low * factor, high * factor]);
                 let [low, high] = bounds(band);

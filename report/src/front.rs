@@ -11,6 +11,9 @@ use crate::words;
 
 /// How a deployment is marked: the page's words, from the least to the most telling.
 pub const MARKS: [&str; 5] = ["misses a requirement", "feasible", "on the front", "on the shortlist", "measured"];
+/// Their areas [px²] and opacities.
+const SIZES: [f64; 5] = [26.0, 30.0, 70.0, 170.0, 120.0];
+const OPACITIES: [f64; 5] = [0.45, 0.55, 0.95, 1.0, 1.0];
 
 /// Significant digits of the metrics that the page carries.
 const DIGITS: usize = 5;
@@ -38,7 +41,7 @@ pub fn data(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Value> {
         Some(rows) => predicted(rows, subjects),
         None => (Vec::new(), Vec::new(), Vec::new()),
     };
-    measured(findings, subjects, &mut columns, &mut marks, &mut letters);
+    measured(subjects, &mut columns, &mut marks, &mut letters);
     if marks.len() < 2 {
         return None;
     }
@@ -53,6 +56,7 @@ pub fn data(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Value> {
     let letters: Vec<Value> = letters.into_iter().map(|letter| json!(letter)).collect();
     Some(json!({
         "columns": told, "marks": order_of(&marks), "letters": order_of(&letters), "names": MARKS,
+        "sizes": SIZES, "opacities": OPACITIES,
         "x": x, "y": y, "goal": goal,
     }))
 }
@@ -105,7 +109,6 @@ fn axis_unit(values: &[String]) -> &'static str {
 
 /// Adds the measured deployments, each as the mean of its valid runs.
 fn measured(
-    findings: &Findings,
     subjects: &[Subject<'_>],
     columns: &mut Vec<Column>,
     marks: &mut Vec<usize>,
@@ -128,7 +131,6 @@ fn measured(
             Column { title, kind, unit, values: Vec::new(), name }
         }));
     }
-    let _ = findings;
     for subject in runs {
         for column in columns.iter_mut() {
             let value = match column.kind {
@@ -223,8 +225,11 @@ fn default_axes(findings: &Findings, columns: &[Column]) -> [String; 2] {
 pub fn spec() -> Value {
     let colours = ["#8A8A8A", SERIES[0], SERIES[2], SERIES[1], SERIES[3]];
     let shapes = ["cross", "circle", "circle", "diamond", "square"];
-    let mark = |name: &str, range: Value| {
-        json!({ "field": "mark", "type": "nominal", "title": null, "scale": { "domain": MARKS, "range": range }, "legend": if name == "legend" { json!({ "orient": "top", "columns": 3, "symbolOpacity": 1 }) } else { Value::Null } })
+    let mark = |range: Value| {
+        json!({
+            "field": "mark", "type": "nominal", "title": null, "scale": { "domain": MARKS, "range": range },
+            "legend": { "orient": "top", "symbolOpacity": 1 },
+        })
     };
     json!({
         "width": "container", "height": 420, "autosize": { "type": "fit-x", "contains": "padding" },
@@ -235,10 +240,10 @@ pub fn spec() -> Value {
                 "params": [{ "name": "brush", "select": { "type": "interval", "encodings": ["x", "y"] } }],
                 "mark": { "type": "point", "filled": true, "aria": false },
                 "encoding": {
-                    "x": {}, "y": {},
-                    "color": mark("legend", json!(colours)), "shape": mark("legend", json!(shapes)),
-                    "size": mark("", json!([26, 30, 70, 170, 120])),
-                    "opacity": mark("", json!([0.45, 0.55, 0.95, 1, 1])),
+                    "x": {}, "y": {}, "color": mark(json!(colours)), "shape": mark(json!(shapes)),
+                    "size": { "field": "size", "type": "quantitative", "scale": null, "legend": null },
+                    "opacity": { "field": "opacity", "type": "quantitative", "scale": null, "legend": null },
+                    "tooltip": { "field": "row", "type": "quantitative" },
                 },
             },
             {

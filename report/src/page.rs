@@ -156,7 +156,12 @@ fn sections(findings: &Findings, subjects: &[Subject<'_>], figures: &[Figure], h
     if has_front {
         add("front", if findings.rows.is_some() { "All deployments, and the front" } else { "The measured deployments" }, front_section(findings));
     }
-    let drawn = |names: &[&str]| find(names).into_iter().map(figure_html).collect::<String>();
+    let drawn = |names: &[&str]| {
+        let figures = find(names);
+        // The title of the section is enough for one.
+        let is_titled = figures.len() > 1;
+        figures.into_iter().map(|figure| figure_html(figure, is_titled)).collect::<String>()
+    };
     add("parts", "Where the time goes", drawn(&["parts"]));
     add("heatmap", "Network delay and processors", drawn(&["heatmap", "heatmap_2", "heatmap_3"]));
     add("load", "How many endpoints a target carries", drawn(&["load", "latency_by_endpoints"]));
@@ -180,8 +185,9 @@ fn sections(findings: &Findings, subjects: &[Subject<'_>], figures: &[Figure], h
 }
 
 /// A figure: the plot, what it says, and its data.
-fn figure_html(figure: &Figure) -> String {
+fn figure_html(figure: &Figure, is_titled: bool) -> String {
     let name = figure.name;
+    let title = if is_titled { format!("<strong>{}.</strong> ", text(&figure.title)) } else { String::new() };
     let columns: Vec<String> = figure.table.columns.iter().map(|name| text(&name.replace('_', " "))).collect();
     let is_number: Vec<bool> = (0..columns.len())
         .map(|at| figure.table.rows.iter().any(|row| matches!(row[at], Cell::Number(_))))
@@ -198,11 +204,10 @@ fn figure_html(figure: &Figure) -> String {
         _ => String::new(),
     };
     format!(
-        "<figure id=\"figure-{name}\"><figcaption><strong>{}.</strong> {}</figcaption>\n\
+        "<figure id=\"figure-{name}\"><figcaption>{title}{}</figcaption>\n\
          <div class=\"plot\" data-figure=\"{name}\"></div>\n\
          <p class=\"unseen\">{}</p>\n\
          <details><summary>The data of this figure</summary>{}{more}</details></figure>\n",
-        text(&figure.title),
         text(&figure.caption),
         text(&figure.alternative),
         html::table(&format!("Data: {}", figure.title), &columns, &rows, &is_number),
@@ -313,7 +318,7 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
     });
     let metrics = goal(found);
     let any_measured = subjects.iter().any(|subject| !subject.measured.is_empty());
-    let mut columns: Vec<String> = vec!["".into(), "why".into()];
+    let mut columns: Vec<String> = vec!["deployment".into(), "why".into()];
     columns.extend(differing.iter().map(|key| text(&words::key(key))));
     columns.extend(metrics.iter().map(|name| text(&words::metric_title(name))));
     if any_measured {
@@ -452,7 +457,7 @@ fn only_measured(findings: &Findings, subjects: &[Subject<'_>]) -> String {
     let mut keys: Vec<&String> = subjects.iter().flat_map(|subject| subject.axes.keys()).collect();
     keys.sort();
     keys.dedup();
-    let mut columns = vec![String::new()];
+    let mut columns = vec!["deployment".to_owned()];
     columns.extend(keys.iter().map(|key| text(&words::key(key))));
     columns.extend(["runs", "mean latency (ms)", "median (ms)", "95th percentile (ms)", "99th percentile (ms)"].map(String::from));
     let rows: Vec<Vec<String>> = subjects
@@ -482,12 +487,20 @@ fn front_section(findings: &Findings) -> String {
         let verdict = rows.axes + 1;
         let kept = |verdict_of: &str| rows.kept.iter().filter(|row| row.cells[verdict] == verdict_of).count();
         let on_front = rows.kept.iter().filter(|row| row.is_front).count();
+        let counts = [
+            (rows.front, on_front, "on the front"),
+            (rows.feasible, kept("feasible"), "that meet the requirements"),
+            (rows.others, kept("infeasible"), "that miss one"),
+        ];
+        let counts: Vec<String> = counts
+            .iter()
+            .filter(|(all, ..)| *all > 0)
+            .map(|(all, kept, what)| format!("{} {what}", drawn(*all, *kept)))
+            .collect();
         let _ = write!(
             body,
-            "<p>Each point is a deployment that was simulated. Drawn: {} on the front, {} that meet the requirements, and {} that miss one. {how}</p>\n",
-            drawn(rows.front, on_front),
-            drawn(rows.feasible, kept("feasible")),
-            drawn(rows.others, kept("infeasible"))
+            "<p>Each point is a deployment that was simulated. Drawn: {}. {how}</p>\n",
+            words::list(&counts)
         );
         if rows.kept.len() as u64 + 1 < rows.feasible + rows.others {
             body.push_str("<p class=\"quiet\">What is not drawn was left out at random, independently of its settings; all aggregates below count every deployment, and <code>summary.csv</code> has all rows.</p>\n");
@@ -612,7 +625,7 @@ fn errors(figure: &Figure) -> String {
             ]
         })
         .collect();
-    let columns = ["", "latency", "predicted (ms)", "measured (ms)", "prediction is off by", "runs"].map(String::from);
+    let columns = ["deployment", "latency", "predicted (ms)", "measured (ms)", "prediction is off by", "runs"].map(String::from);
     html::table("Errors of the predictions", &columns, &rows, &[false, false, true, true, true, true])
 }
 

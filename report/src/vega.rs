@@ -45,11 +45,9 @@ fn values(table: &Table) -> Vec<Value> {
 }
 
 fn quantitative(axis: &Axis) -> Value {
-    let mut scale = json!({ "zero": !axis.is_log, "nice": true });
-    if axis.is_log {
-        scale["type"] = json!("log");
-    }
-    json!({ "field": axis.column, "type": "quantitative", "title": axis.title, "scale": scale })
+    // A logarithm has no zero.
+    let scale = if axis.is_log { json!({ "type": "log", "nice": true }) } else { json!({ "zero": true, "nice": true }) };
+    json!({ "field": axis.column, "type": "quantitative", "title": axis.title, "scale": scale, "axis": { "tickCount": 7 } })
 }
 
 fn tooltip(table: &Table) -> Value {
@@ -74,7 +72,7 @@ fn series_colour(table: &Table, series: &Axis) -> Value {
 }
 
 fn row_axis(row: &str) -> Value {
-    json!({ "field": row, "type": "nominal", "sort": null, "title": null, "axis": { "labelLimit": 190, "ticks": false, "domain": false } })
+    json!({ "field": row, "type": "nominal", "sort": null, "title": null, "axis": { "labelLimit": 260, "ticks": false, "domain": false } })
 }
 
 fn is_known(column: &str) -> Value {
@@ -125,7 +123,7 @@ fn heat(table: &Table, x: &Axis, y: &Axis, value: &Axis) -> Value {
     let kind = if value.is_log { "log" } else { "linear" };
     let colour = json!({
         "field": value.column, "type": "quantitative", "title": value.title,
-        "scale": { "type": kind, "range": HEAT, "interpolate": "lab", "zero": false },
+        "scale": { "type": kind, "range": HEAT, "interpolate": "lab", "nice": false },
         "legend": { "orient": "top", "gradientLength": 240 },
     });
     let mut layers = vec![

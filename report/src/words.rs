@@ -19,29 +19,27 @@ pub fn metric(name: &str) -> (String, &'static str) {
     if let Some(tier) = name.strip_prefix("utilization_") {
         return (format!("processor use of {tier}"), "");
     }
-    let parts = name.strip_suffix("_ms").and_then(|name| name.split_once('_'));
-    match parts {
-        Some((part, statistic)) => {
-            let part = if part == "latency" { "latency" } else { part };
-            (format!("{part}, {}", statistic_words(statistic)), "ms")
-        }
+    match name.strip_suffix("_ms").and_then(|name| name.split_once('_')) {
+        Some(("latency", statistic)) => (of("latency", statistic), "ms"),
+        Some((part, statistic)) => (of(&format!("{part} time"), statistic), "ms"),
         None => (name.to_owned(), ""),
     }
 }
 
-fn statistic_words(statistic: &str) -> &str {
+/// A statistic of something, such as `95th-percentile latency`.
+fn of(what: &str, statistic: &str) -> String {
     match statistic {
-        "mean" => "mean",
-        "sd" => "standard deviation",
-        "min" => "lowest",
-        "max" => "highest",
-        "p50" => "median",
-        "p90" => "90th percentile",
-        "p95" => "95th percentile",
-        "p99" => "99th percentile",
-        "p999" => "99.9th percentile",
-        "trimmed_mean" => "trimmed mean",
-        other => other,
+        "mean" => format!("mean {what}"),
+        "sd" => format!("standard deviation of {what}"),
+        "min" => format!("shortest {what}"),
+        "max" => format!("longest {what}"),
+        "p50" => format!("median {what}"),
+        "p90" => format!("90th-percentile {what}"),
+        "p95" => format!("95th-percentile {what}"),
+        "p99" => format!("99th-percentile {what}"),
+        "p999" => format!("99.9th-percentile {what}"),
+        "trimmed_mean" => format!("trimmed mean {what}"),
+        other => format!("{what}, {other}"),
     }
 }
 
