@@ -24,6 +24,7 @@ mod invert;
 mod manifest;
 mod progress;
 mod report;
+mod rerun;
 mod submit;
 
 mod convert;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Submit(submit) => submit::run(submit),
         Command::Invert(invert) => invert::run(invert),
         Command::Report(report) => report::run(report),
+        Command::Rerun(rerun) => rerun::run(rerun),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
         #[cfg(feature = "emu")]

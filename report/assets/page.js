@@ -22,7 +22,7 @@
               labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", titlePadding: 8, gridOpacity: 0.7 },
       legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", symbolSize: 90 },
       style: {
-        ink: { stroke: ink }, muted: { stroke: quiet, fill: quiet }, label: { fill: ink, fontSize: 12 },
+        ink: { color: ink }, muted: { color: quiet }, label: { color: ink, fontSize: 12 },
         outlined: { stroke: paper, strokeWidth: 1 },
       },
     };
@@ -34,7 +34,10 @@
     const old = views.get(element);
     if (old) old.finalize();
     const shown = structuredClone(spec);
-    if (narrow()) for (const axis of axesOf(shown)) Object.assign(axis, axis.tickCount ? { tickCount: 4 } : { labelLimit: 110 });
+    if (narrow()) {
+      for (const axis of axesOf(shown)) Object.assign(axis, axis.tickCount ? { tickCount: 4 } : { labelLimit: 110 });
+      for (const { encoding } of shown.layer) if (encoding?.color?.legend) encoding.color.legend.columns = 2;
+    }
     const result = await vegaEmbed(element, shown, {
       actions: { export: true, source: false, compiled: false, editor: false },
       downloadFileName: name, config: config(), tooltip: { theme: isDark() ? "dark" : "light" },
@@ -389,8 +392,7 @@
 
   async function drawAll() {
     root.dataset.plots = isDark() ? "dark" : "light";
-    button.textContent = isDark() ? "Light" : "Dark";
-    button.setAttribute("aria-label", isDark() ? "Show the page in light colours" : "Show the page in dark colours");
+    button.textContent = isDark() ? "Light colours" : "Dark colours";
     if (front) await front.refresh();
     root.dataset.first ??= Math.round(performance.now());
     for (const element of document.querySelectorAll("[data-figure]")) {

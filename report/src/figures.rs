@@ -49,7 +49,9 @@ fn parts(subjects: &[Subject<'_>]) -> Option<Figure> {
         std::array::from_fn::<f64, 5, _>(|at| part(&Parts::NAMES[at]))
     };
     for subject in subjects {
-        if let Some((summary, total)) = subject.predicted.and_then(|summary| Some((summary, subjects::mean(summary)?))) {
+        if let Some((summary, total)) =
+            subject.predicted.and_then(|summary| Some((summary, subjects::mean(summary)?)))
+        {
             bar(subject, "predicted", of(summary), total);
         }
         if let Some(total) = subject.measured(subjects::mean) {
@@ -122,9 +124,10 @@ fn heat_maps(findings: &Findings) -> Vec<Figure> {
                 name: ["heatmap", "heatmap_2", "heatmap_3"][at],
                 title: format!("Latency by {x} and {y}"),
                 caption: format!(
-                    "{} in ms.{each} A crossed cell was not simulated: every deployment there was rejected for a \
-                     reason that holds without simulation, listed below.",
-                    capital(&latency)
+                    "{} in ms of what is processed on {}.{each} A crossed cell was not simulated: every deployment \
+                     there was rejected for a reason that holds without simulation, listed below.",
+                    capital(&latency),
+                    map.tier
                 ),
                 alternative: format!(
                     "Heat map with {} cells; {latency} is {} ms to {} ms, and {} cells have no value.",
@@ -147,7 +150,8 @@ fn heat_maps(findings: &Findings) -> Vec<Figure> {
 /// Load and latency against endpoints per target.
 fn crowds(findings: &Findings) -> Vec<Figure> {
     let Some(rows) = &findings.rows else { return Vec::new() };
-    let differ = |a: &crate::rows::Crowd, b: &crate::rows::Crowd| a.target == b.target && a.endpoints != b.endpoints;
+    let differ =
+        |a: &crate::rows::Crowd, b: &crate::rows::Crowd| a.target == b.target && a.endpoints != b.endpoints;
     if !rows.crowds.iter().any(|a| rows.crowds.iter().any(|b| differ(a, b))) {
         return Vec::new();
     }
@@ -157,12 +161,19 @@ fn crowds(findings: &Findings) -> Vec<Figure> {
     } else {
         ""
     };
-    let x = Axis::new("endpoints_per_target", "endpoints per target node").log(wide(
-        rows.crowds.iter().map(|crowd| crowd.endpoints),
-    ));
+    let x = Axis::new("endpoints_per_target", "endpoints per target node")
+        .log(wide(rows.crowds.iter().map(|crowd| crowd.endpoints)));
     let series = Axis::new("target", "processed on");
-    let mut load = Table::new(&["target", "endpoints_per_target", "load_percent", "low_percent", "high_percent", "deployments"]);
-    let mut latency = Table::new(&["target", "endpoints_per_target", "latency_ms", "low_ms", "high_ms", "deployments"]);
+    let mut load = Table::new(&[
+        "target",
+        "endpoints_per_target",
+        "load_percent",
+        "low_percent",
+        "high_percent",
+        "deployments",
+    ]);
+    let mut latency =
+        Table::new(&["target", "endpoints_per_target", "latency_ms", "low_ms", "high_ms", "deployments"]);
     for crowd in &rows.crowds {
         let row = |table: &mut Table, values: Option<[f64; 3]>, factor: f64| {
             if let Some([low, middle, high]) = values {
@@ -239,7 +250,8 @@ fn crowds(findings: &Findings) -> Vec<Figure> {
 
 /// Whether values go over so wide a range that they are told apart on a logarithmic axis only.
 fn wide(values: impl Iterator<Item = f64>) -> bool {
-    let (low, high) = values.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
+    let (low, high) =
+        values.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
     low > 0.0 && high / low >= 20.0
 }
 
@@ -302,7 +314,9 @@ fn distribution(subjects: &[Subject<'_>]) -> Vec<Figure> {
                 percentiles, with 95 % intervals where they are known.";
     let alternative = |which: &str| {
         let letters = words::list(&table.texts("deployment"));
-        format!("{which} of the latency of deployments {letters}, measured and predicted; the data is in the table.")
+        format!(
+            "{which} of the latency of deployments {letters}, measured and predicted; the data is in the table."
+        )
     };
     let body = Figure {
         name: "distribution",
@@ -319,7 +333,9 @@ fn distribution(subjects: &[Subject<'_>]) -> Vec<Figure> {
     let tail = Figure {
         name: "tail",
         title: "The slowest requests".into(),
-        caption: format!("Share of the requests that took longer, on a logarithmic scale: 0.01 is one in a hundred. {what}"),
+        caption: format!(
+            "Share of the requests that took longer, on a logarithmic scale: 0.01 is one in a hundred. {what}"
+        ),
         alternative: alternative("Tail"),
         chart: chart(Axis::new("missing_share", "share that takes longer").log(true)),
         table: rows,
@@ -376,13 +392,24 @@ fn sensitivity(findings: &Findings) -> Option<Figure> {
 /// Predicted against measured.
 fn calibration(subjects: &[Subject<'_>]) -> Option<Figure> {
     let columns = [
-        "deployment", "metric", "measured_ms", "measured_low_ms", "measured_high_ms", "predicted_ms",
-        "predicted_low_ms", "predicted_high_ms", "error_percent", "runs",
+        "deployment",
+        "metric",
+        "measured_ms",
+        "measured_low_ms",
+        "measured_high_ms",
+        "predicted_ms",
+        "predicted_low_ms",
+        "predicted_high_ms",
+        "error_percent",
+        "runs",
     ];
     let mut table = Table::new(&columns);
-    for (name, words) in
-        [("latency_mean_ms", "mean"), ("latency_p50_ms", "median"), ("latency_p95_ms", "95th percentile"), ("latency_p99_ms", "99th percentile")]
-    {
+    for (name, words) in [
+        ("latency_mean_ms", "mean"),
+        ("latency_p50_ms", "median"),
+        ("latency_p95_ms", "95th percentile"),
+        ("latency_p99_ms", "99th percentile"),
+    ] {
         for subject in subjects {
             let predicted = subject.predicted.and_then(|summary| subjects::metric(summary, name));
             let measured = subject.measured(|summary| subjects::metric(summary, name));
@@ -454,7 +481,10 @@ fn utilization(subjects: &[Subject<'_>]) -> Option<Figure> {
         name: "utilization",
         title: "How busy the machines are".into(),
         caption: "Processor time used, as a share of what cores and quota allow, per tier.".into(),
-        alternative: format!("Bars of the processor use per tier; the highest is {} %.", words::number(highest)),
+        alternative: format!(
+            "Bars of the processor use per tier; the highest is {} %.",
+            words::number(highest)
+        ),
         table,
         chart: Chart::Bars {
             row: "row",

@@ -10,7 +10,8 @@ use crate::subjects::{self, Subject};
 use crate::words;
 
 /// How a deployment is marked: the page's words, from the least to the most telling.
-pub const MARKS: [&str; 5] = ["misses a requirement", "feasible", "on the front", "on the shortlist", "measured"];
+pub const MARKS: [&str; 5] =
+    ["misses a requirement", "feasible", "on the front", "on the shortlist", "measured"];
 /// Their areas [px²] and opacities.
 const SIZES: [f64; 5] = [26.0, 30.0, 70.0, 170.0, 120.0];
 const OPACITIES: [f64; 5] = [0.45, 0.55, 0.95, 1.0, 1.0];
@@ -65,7 +66,8 @@ type Drawn = (Vec<Column>, Vec<usize>, Vec<String>);
 
 fn predicted(rows: &Rows, subjects: &[Subject<'_>]) -> Drawn {
     let verdict = rows.axes + 1;
-    let drawn: Vec<_> = rows.kept.iter().filter(|row| row.is_front || row.cells[verdict] != "screened").collect();
+    let drawn: Vec<_> =
+        rows.kept.iter().filter(|row| row.is_front || row.cells[verdict] != "screened").collect();
     let letter = |number: &str| {
         let subject = subjects.iter().find(|subject| subject.number == Some(number));
         subject.map(|subject| (subject.letter.clone(), subject.is_near))
@@ -81,7 +83,8 @@ fn predicted(rows: &Rows, subjects: &[Subject<'_>]) -> Drawn {
         });
         letters.push(found.map_or_else(String::new, |(letter, _)| letter));
     }
-    let columns = (0..rows.columns.len()).filter(|at| !["verdict", "engine"].contains(&rows.columns[*at].as_str()));
+    let columns =
+        (0..rows.columns.len()).filter(|at| !["verdict", "engine"].contains(&rows.columns[*at].as_str()));
     let columns = columns.map(|at| {
         let name = rows.columns[at].clone();
         let is_axis = (1..=rows.axes).contains(&at);
@@ -126,7 +129,8 @@ fn measured(
         names.extend(COMMON_METRICS.map(|name| (name.to_owned(), "metric")));
         columns.extend(names.into_iter().map(|(name, kind)| {
             let title = if kind == "axis" { words::key(&name) } else { words::metric_title(&name) };
-            let values: Vec<String> = runs.iter().filter_map(|subject| subject.axes.get(&name).cloned()).collect();
+            let values: Vec<String> =
+                runs.iter().filter_map(|subject| subject.axes.get(&name).cloned()).collect();
             let unit = if kind == "axis" { axis_unit(&values) } else { words::metric(&name).1 };
             Column { title, kind, unit, values: Vec::new(), name }
         }));
@@ -135,7 +139,9 @@ fn measured(
         for column in columns.iter_mut() {
             let value = match column.kind {
                 "number" => subject.number.map_or(Cell::Missing, |number| Cell::Words(number.into())),
-                "axis" => subject.axes.get(&column.name).map_or(Cell::Missing, |text| Cell::Words(text.clone())),
+                "axis" => {
+                    subject.axes.get(&column.name).map_or(Cell::Missing, |text| Cell::Words(text.clone()))
+                }
                 "metric" => subject
                     .measured(|summary| subjects::metric(summary, &column.name))
                     .map_or(Cell::Missing, |estimate| Cell::Number(estimate.value)),
@@ -150,8 +156,18 @@ fn measured(
 
 /// What runs without an exploration are compared by.
 const COMMON_METRICS: [&str; 12] = [
-    "latency_mean_ms", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "prepare_mean_ms", "uplink_mean_ms",
-    "queue_mean_ms", "process_mean_ms", "downlink_mean_ms", "load", "throughput_rps", "cost_usd_per_hour",
+    "latency_mean_ms",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "prepare_mean_ms",
+    "uplink_mean_ms",
+    "queue_mean_ms",
+    "process_mean_ms",
+    "downlink_mean_ms",
+    "load",
+    "throughput_rps",
+    "cost_usd_per_hour",
 ];
 
 /// A column as the page reads it; nothing if it has no value at all.
@@ -172,13 +188,18 @@ fn told(column: &Column, order: &[usize]) -> Option<Value> {
         return Some(told);
     }
     // Words repeat: each once, and for each row which one.
-    let mut texts: Vec<&str> = rows().filter_map(|cell| if let Cell::Words(text) = cell { Some(text.as_str()) } else { None }).collect();
+    let mut texts: Vec<&str> = rows()
+        .filter_map(|cell| if let Cell::Words(text) = cell { Some(text.as_str()) } else { None })
+        .collect();
     texts.sort_unstable();
     texts.dedup();
-    let numbers: Option<Vec<f64>> = texts.iter().map(|text| {
-        let (value, unit) = words::quantity(text)?;
-        (unit == column.unit || column.kind == "number").then_some(value)
-    }).collect();
+    let numbers: Option<Vec<f64>> = texts
+        .iter()
+        .map(|text| {
+            let (value, unit) = words::quantity(text)?;
+            (unit == column.unit || column.kind == "number").then_some(value)
+        })
+        .collect();
     let codes = rows().map(|cell| match cell {
         Cell::Words(text) => json!(texts.binary_search(&text.as_str()).expect("it is one of them")),
         _ => Value::Null,
@@ -210,14 +231,17 @@ fn goal(findings: &Findings) -> Vec<String> {
 fn default_axes(findings: &Findings, columns: &[Column]) -> [String; 2] {
     let differs = |name: &str| {
         let Some(column) = columns.iter().find(|column| column.name == name) else { return false };
-        let mut values = column.values.iter().filter_map(|cell| if let Cell::Number(v) = cell { Some(*v) } else { None });
+        let mut values =
+            column.values.iter().filter_map(|cell| if let Cell::Number(v) = cell { Some(*v) } else { None });
         let first = values.next();
         values.any(|value| Some(value) != first)
     };
     let goal = goal(findings);
     let latency = findings.rows.as_ref().map_or("latency_p95_ms", |rows| &rows.latency);
     let others = goal.iter().map(String::as_str).filter(|name| !name.starts_with("latency_"));
-    let x = others.chain(["load", "cost_usd_per_hour", "energy_j_per_request", "throughput_rps", "latency_mean_ms"]).find(|name| differs(name));
+    let x = others
+        .chain(["load", "cost_usd_per_hour", "energy_j_per_request", "throughput_rps", "latency_mean_ms"])
+        .find(|name| differs(name));
     [x.unwrap_or("latency_mean_ms").to_owned(), latency.to_owned()]
 }
 

@@ -3,8 +3,11 @@
 /// A text in which nothing is a tag, an entity or the end of an attribute.
 pub fn text(plain: &str) -> String {
     let mut safe = String::with_capacity(plain.len());
-    for letter in plain.chars() {
+    let mut letters = plain.chars().peekable();
+    while let Some(letter) = letters.next() {
         match letter {
+            // A number stays with its percent sign.
+            ' ' if letters.peek() == Some(&'%') => safe.push('\u{a0}'),
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
@@ -26,11 +29,14 @@ pub fn paragraph(plain: &str) -> String {
 /// A table of cells that are HTML already, in a box that scrolls sideways. Columns that hold numbers are aligned to
 /// the right.
 pub fn table(label: &str, columns: &[String], rows: &[Vec<String>], is_number: &[bool]) -> String {
-    let class = |at: usize| if is_number.get(at).copied().unwrap_or(false) { " class=\"number\"" } else { "" };
-    let head: String = (0..).zip(columns).map(|(at, name)| format!("<th scope=\"col\"{}>{name}</th>", class(at))).collect();
+    let class =
+        |at: usize| if is_number.get(at).copied().unwrap_or(false) { " class=\"number\"" } else { "" };
+    let head: String =
+        (0..).zip(columns).map(|(at, name)| format!("<th scope=\"col\"{}>{name}</th>", class(at))).collect();
     let mut body = String::new();
     for row in rows {
-        let cells: String = (0..).zip(row).map(|(at, cell)| format!("<td{}>{cell}</td>", class(at))).collect();
+        let cells: String =
+            (0..).zip(row).map(|(at, cell)| format!("<td{}>{cell}</td>", class(at))).collect();
         body.push_str(&format!("<tr>{cells}</tr>\n"));
     }
     format!(
@@ -53,6 +59,7 @@ mod tests {
     #[test]
     fn nothing_in_a_text_or_in_data_can_become_markup() {
         assert_eq!(text("<img onerror='x' \"&\0>"), "&lt;img onerror=&#39;x&#39; &quot;&amp;\u{fffd}&gt;");
+        assert_eq!(text("95 % of"), "95\u{a0}% of");
         let data = json(&serde_json::json!({ "a": "</script><!--" }));
         assert!(!data.contains('<'));
         let back: serde_json::Value = serde_json::from_str(&data).unwrap();

@@ -20,12 +20,18 @@ mod figures;
 mod front;
 mod subjects;
 
+mod drawn;
 mod html;
 mod page;
+mod ro_crate;
 mod style;
 mod vega;
 
-pub use figure::{Figure, Table};
+#[cfg(feature = "png")]
+pub use drawn::png;
+pub use drawn::svg;
+pub use figure::{Axis, Cell, Chart, Figure, Interval, Table};
 pub use figures::figures;
 pub use folder::{Findings, ReadError, read};
 pub use page::page;
+pub use ro_crate::{FILE as RO_CRATE, ro_crate};

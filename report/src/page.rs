@@ -16,8 +16,16 @@ const STYLE: &str = include_str!("../assets/page.css");
 const SCRIPT: &str = include_str!("../assets/page.js");
 const VENDOR: [(&str, &str, &str); 3] = [
     ("vega", include_str!("../assets/vendor/vega.min.js"), include_str!("../assets/vendor/vega.LICENSE")),
-    ("vega-lite", include_str!("../assets/vendor/vega-lite.min.js"), include_str!("../assets/vendor/vega-lite.LICENSE")),
-    ("vega-embed", include_str!("../assets/vendor/vega-embed.min.js"), include_str!("../assets/vendor/vega-embed.LICENSE")),
+    (
+        "vega-lite",
+        include_str!("../assets/vendor/vega-lite.min.js"),
+        include_str!("../assets/vendor/vega-lite.LICENSE"),
+    ),
+    (
+        "vega-embed",
+        include_str!("../assets/vendor/vega-embed.min.js"),
+        include_str!("../assets/vendor/vega-embed.LICENSE"),
+    ),
 ];
 const VERSIONS: &str = include_str!("../assets/vendor/VERSIONS");
 
@@ -44,12 +52,10 @@ pub fn page(findings: &Findings) -> String {
         "figures": figures.iter().map(|figure| json!({ "name": figure.name, "spec": vega::spec(figure) })).collect::<Vec<_>>(),
     });
     let title = format!("{}: {}", findings.scenario, kind(findings));
-    let scripts: Vec<String> = VENDOR
-        .iter()
-        .map(|(_, source, _)| without_map(source))
-        .chain([SCRIPT.to_owned()])
-        .collect();
-    let hashes: Vec<String> = scripts.iter().map(|script| format!("'sha256-{}'", base64(&Sha256::digest(script)))).collect();
+    let scripts: Vec<String> =
+        VENDOR.iter().map(|(_, source, _)| without_map(source)).chain([SCRIPT.to_owned()]).collect();
+    let hashes: Vec<String> =
+        scripts.iter().map(|script| format!("'sha256-{}'", base64(&Sha256::digest(script)))).collect();
     // Vega makes functions of its expressions, hence `unsafe-eval`; nothing that a file says becomes an expression.
     let policy = format!(
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {} 'unsafe-eval'; base-uri 'none'; form-action 'none'",
@@ -65,7 +71,7 @@ pub fn page(findings: &Findings) -> String {
     let _ = write!(
         page,
         "<a class=\"skip\" href=\"#answer\">Skip to the answer</a>\n<header><div><h1>{}</h1>\n<p>{}</p></div>\n\
-         <button type=\"button\" id=\"theme\" hidden>Dark</button></header>\n",
+         <button type=\"button\" id=\"theme\" hidden>Dark colours</button></header>\n",
         text(&findings.scenario),
         text(&subtitle(findings))
     );
@@ -77,9 +83,14 @@ pub fn page(findings: &Findings) -> String {
     page.push_str("<noscript><p class=\"notice\">The plots need JavaScript. All texts and tables are here without it.</p></noscript>\n");
     for section in &sections {
         let Section { anchor, title, body } = section;
-        let _ = write!(page, "<section id=\"{anchor}\" aria-labelledby=\"{anchor}-title\">\n<h2 id=\"{anchor}-title\">{}</h2>\n{body}</section>\n", text(title));
+        let _ = write!(
+            page,
+            "<section id=\"{anchor}\" aria-labelledby=\"{anchor}-title\">\n<h2 id=\"{anchor}-title\">{}</h2>\n{body}</section>\n",
+            text(title)
+        );
     }
-    let _ = write!(page, "</main>\n<footer>\n{}{}</footer>\n", absent(findings, &figures, &subjects), licences());
+    let _ =
+        write!(page, "</main>\n<footer>\n{}{}</footer>\n", absent(findings, &figures, &subjects), licences());
     let _ = write!(page, "<script type=\"application/json\" id=\"data\">{}</script>\n", html::json(&data));
     for script in &scripts {
         let _ = write!(page, "<script>{script}</script>\n");
@@ -98,7 +109,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let all = chunk.iter().enumerate().fold(0_u32, |all, (at, &byte)| all | u32::from(byte) << (16 - 8 * at));
+        let all =
+            chunk.iter().enumerate().fold(0_u32, |all, (at, &byte)| all | u32::from(byte) << (16 - 8 * at));
         for at in 0..4 {
             let letter = LETTERS[(all >> (18 - 6 * at) & 63) as usize];
             text.push(if at <= chunk.len() { char::from(letter) } else { '=' });
@@ -139,7 +151,12 @@ fn capital(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn sections(findings: &Findings, subjects: &[Subject<'_>], figures: &[Figure], has_front: bool) -> Vec<Section> {
+fn sections(
+    findings: &Findings,
+    subjects: &[Subject<'_>],
+    figures: &[Figure],
+    has_front: bool,
+) -> Vec<Section> {
     let find = |names: &[&str]| -> Vec<&Figure> {
         figures.iter().filter(|figure| names.contains(&figure.name)).collect()
     };
@@ -154,7 +171,15 @@ fn sections(findings: &Findings, subjects: &[Subject<'_>], figures: &[Figure], h
         }
     };
     if has_front {
-        add("front", if findings.rows.is_some() { "All deployments, and the front" } else { "The measured deployments" }, front_section(findings));
+        add(
+            "front",
+            if findings.rows.is_some() {
+                "All deployments, and the front"
+            } else {
+                "The measured deployments"
+            },
+            front_section(findings),
+        );
     }
     let drawn = |names: &[&str]| {
         let figures = find(names);
@@ -188,7 +213,8 @@ fn sections(findings: &Findings, subjects: &[Subject<'_>], figures: &[Figure], h
 fn figure_html(figure: &Figure, is_titled: bool) -> String {
     let name = figure.name;
     let title = if is_titled { format!("<strong>{}.</strong> ", text(&figure.title)) } else { String::new() };
-    let columns: Vec<String> = figure.table.columns.iter().map(|name| text(&name.replace('_', " "))).collect();
+    let columns: Vec<String> =
+        figure.table.columns.iter().map(|name| text(&name.replace('_', " "))).collect();
     let is_number: Vec<bool> = (0..columns.len())
         .map(|at| figure.table.rows.iter().any(|row| matches!(row[at], Cell::Number(_))))
         .collect();
@@ -200,7 +226,9 @@ fn figure_html(figure: &Figure, is_titled: bool) -> String {
         .map(|row| row.iter().map(|cell| text(&cell.text())).collect())
         .collect();
     let more = match figure.table.rows.len() {
-        all if all > MOST_ROWS => format!("<p>The first {MOST_ROWS} of {all} rows; <code>offing report --figures svg</code> writes all as CSV.</p>"),
+        all if all > MOST_ROWS => format!(
+            "<p>The first {MOST_ROWS} of {all} rows; <code>offing report --figures svg</code> writes all as CSV.</p>"
+        ),
         _ => String::new(),
     };
     format!(
@@ -218,14 +246,17 @@ fn answer(findings: &Findings, subjects: &[Subject<'_>]) -> String {
     match &findings.found {
         Some(found) => explored(findings, found, subjects),
         None if !findings.measured.is_empty() => only_measured(findings, subjects),
-        None => paragraph("How far are predictions from measurements? The table below says it for deployments that the fit has not seen."),
+        None => paragraph(
+            "How far are predictions from measurements? The table below says it for deployments that the fit has not seen.",
+        ),
     }
 }
 
 /// The question and the answer of an exploration.
 fn explored(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> String {
     let numbers = &found.numbers;
-    let small: Vec<String> = found.minimise.iter().map(|name| format!("<em>{}</em>", text(&words::metric(name).0))).collect();
+    let small: Vec<String> =
+        found.minimise.iter().map(|name| format!("<em>{}</em>", text(&words::metric(name).0))).collect();
     let all = numbers.looked_at - numbers.excluded;
     let of = if numbers.space == numbers.looked_at.to_string() {
         format!("Of {} possible deployments", words::count(all))
@@ -237,12 +268,22 @@ fn explored(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Str
     let asked = match found.require.is_empty() {
         true => "which are worth trying".to_owned(),
         false => {
-            let all: Vec<String> = found.require.iter().map(|text_of| format!("<em>{}</em>", text(&words::requirement(text_of)))).collect();
+            let all: Vec<String> = found
+                .require
+                .iter()
+                .map(|text_of| format!("<em>{}</em>", text(&words::requirement(text_of))))
+                .collect();
             format!("which meet the requirements: {}", words::list(&all))
         }
     };
-    let _ = write!(body, "<p class=\"question\"><strong>Question.</strong> {of} of “{}”, {asked}? And which of those have the lowest {}?</p>\n", text(&found.scenario), words::list(&small));
+    let _ = write!(
+        body,
+        "<p class=\"question\"><strong>Question.</strong> {of} of “{}”, {asked}? And which of those have the lowest {}?</p>\n",
+        text(&found.scenario),
+        words::list(&small)
+    );
     let _ = write!(body, "<p class=\"verdict\"><strong>Answer.</strong> {}</p>\n", short_answer(found, all));
+    body.push_str(&confirmed(found, subjects));
     body.push_str(&varied(findings));
     if !subjects.is_empty() {
         body.push_str(&shortlist(found, subjects));
@@ -261,7 +302,9 @@ fn short_answer(found: &Found, all: u64) -> String {
     }
     let how_many = match numbers.feasible == all {
         true => format!("All {} do.", words::count(all)),
-        false => format!("{} do ({}).", words::count(numbers.feasible), words::percent(numbers.feasible, all)),
+        false => {
+            format!("{} do ({}).", words::count(numbers.feasible), words::percent(numbers.feasible, all))
+        }
     };
     let front = match found.front {
         1 => " One of them is at least as good as every other in all of that:".to_owned(),
@@ -278,6 +321,68 @@ fn short_answer(found: &Found, all: u64) -> String {
     how_many + &front
 }
 
+/// What measurements say of the answer; nothing where there are none.
+fn confirmed(found: &Found, subjects: &[Subject<'_>]) -> String {
+    let measured: Vec<&Subject<'_>> =
+        subjects.iter().filter(|subject| !subject.measured.is_empty()).collect();
+    if measured.is_empty() {
+        return String::new();
+    }
+    let mut told = format!(
+        "{} been measured.",
+        match measured.len() {
+            1 => "One of these deployments has".to_owned(),
+            n => format!("{n} of these deployments have"),
+        }
+    );
+    for requirement in &found.require {
+        let parts: Vec<&str> = requirement.split_whitespace().collect();
+        let &[name, comparison @ ("<" | "<="), bound] = &parts[..] else { continue };
+        let Ok(bound) = bound.parse::<f64>() else { continue };
+        let values: Vec<(&str, f64)> = measured
+            .iter()
+            .filter_map(|subject| {
+                let value = subject.measured(|summary| subjects::metric(summary, name))?.value;
+                Some((subject.letter.as_str(), value))
+            })
+            .collect();
+        let holds = |value: f64| if comparison == "<" { value < bound } else { value <= bound };
+        let missed: Vec<String> = values
+            .iter()
+            .filter(|(_, value)| !holds(*value))
+            .map(|(letter, _)| (*letter).to_owned())
+            .collect();
+        let requirement = words::requirement(requirement);
+        let _ = match (values.is_empty(), missed.is_empty()) {
+            (true, _) => Ok(()),
+            (_, true) => write!(told, " As measured, it holds for all of them that {requirement}."),
+            (_, false) => write!(
+                told,
+                " As measured, it does not hold for {} that {requirement}.",
+                words::list(&missed)
+            ),
+        };
+    }
+    let name = "latency_p95_ms";
+    let errors: Vec<f64> = measured
+        .iter()
+        .filter_map(|subject| {
+            let predicted = subject.predicted.and_then(|summary| subjects::metric(summary, name))?;
+            let measured = subject.measured(|summary| subjects::metric(summary, name))?;
+            Some(100.0 * (predicted.value / measured.value - 1.0).abs())
+        })
+        .collect();
+    if let Some(largest) = errors.iter().copied().reduce(f64::max) {
+        let smallest = errors.iter().copied().fold(largest, f64::min);
+        let range = match errors.len() {
+            1 => words::number(largest),
+            _ => format!("{} to {}", words::number(smallest), words::number(largest)),
+        };
+        let _ = write!(told, " The predictions of the 95th-percentile latency are off by {range} %.");
+    }
+    format!("<p class=\"verdict\"><strong>Measured.</strong> {}</p>\n", text(&told))
+}
+
 /// What differs between the deployments.
 fn varied(findings: &Findings) -> String {
     let Some(rows) = &findings.rows else { return String::new() };
@@ -289,10 +394,17 @@ fn varied(findings: &Findings) -> String {
                 [first, .., last] => format!("{first} to {last}, {} values", values.len()),
                 _ => String::new(),
             };
-            format!("<li>{} <span class=\"quiet\">({})</span></li>", text(&words::key(&rows.columns[at])), text(&range))
+            format!(
+                "<li>{} <span class=\"quiet\">({})</span></li>",
+                text(&words::key(&rows.columns[at])),
+                text(&range)
+            )
         })
         .collect();
-    format!("<details><summary>What differs between the deployments</summary><ul>{}</ul></details>\n", axes.concat())
+    format!(
+        "<details><summary>What differs between the deployments</summary><ul>{}</ul></details>\n",
+        axes.concat()
+    )
 }
 
 /// The names of metrics that the goal speaks of.
@@ -326,20 +438,29 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
     }
     let mut is_number = vec![false, false];
     is_number.extend(differing.iter().map(|key| {
-        subjects.iter().filter_map(|subject| subject.axes.get(*key)).all(|value| words::quantity(value).is_some())
+        subjects
+            .iter()
+            .filter_map(|subject| subject.axes.get(*key))
+            .all(|value| words::quantity(value).is_some())
     }));
     is_number.resize(columns.len(), true);
     let rows: Vec<Vec<String>> = subjects
         .iter()
         .map(|subject| {
-            let mut why = subject.why.map_or_else(|| if subject.is_near { "misses by little".into() } else { "was measured".into() }, plain_why);
+            let mut why = subject.why.map_or_else(
+                || if subject.is_near { "misses by little".into() } else { "was measured".into() },
+                plain_why,
+            );
             if let Some(number) = subject.number {
                 let _ = write!(why, " <span class=\"quiet\">(no. {})</span>", text(number));
             }
             let mut row = vec![letter(&subject.letter), why];
             row.extend(differing.iter().map(|key| text(subject.axes.get(*key).map_or("", String::as_str))));
             row.extend(metrics.iter().map(|name| {
-                subject.predicted.and_then(|summary| subjects::metric(summary, name)).map_or_else(String::new, |estimate| estimate_html(&estimate))
+                subject
+                    .predicted
+                    .and_then(|summary| subjects::metric(summary, name))
+                    .map_or_else(String::new, |estimate| estimate_html(&estimate))
             }));
             if any_measured {
                 let measured = subject.measured(|summary| subjects::metric(summary, "latency_p95_ms"));
@@ -353,16 +474,29 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
     if !same.is_empty() {
         let all: Vec<String> = same
             .iter()
-            .map(|key| format!("{} {}", text(&words::key(key)), text(subjects[0].axes.get(*key).map_or("", String::as_str))))
+            .map(|key| {
+                format!(
+                    "{} {}",
+                    text(&words::key(key)),
+                    text(subjects[0].axes.get(*key).map_or("", String::as_str))
+                )
+            })
             .collect();
-        let _ = write!(body, "<p>{} {}.</p>\n", if subjects.len() == 1 { "Its settings:" } else { "All of these have" }, words::list(&all));
+        let _ = write!(
+            body,
+            "<p>{} {}.</p>\n",
+            if subjects.len() == 1 { "Its settings:" } else { "All of these have" },
+            words::list(&all)
+        );
     }
     let ties: Vec<String> = found
         .shortlist
         .iter()
         .zip(subjects)
         .filter(|(kept, _)| kept.ties.count > 0)
-        .map(|(kept, subject)| format!("{} is as good as {}", subject.letter, words::some(kept.ties.count, "other deployment")))
+        .map(|(kept, subject)| {
+            format!("{} is as good as {}", subject.letter, words::some(kept.ties.count, "other deployment"))
+        })
         .collect();
     if !ties.is_empty() {
         let _ = write!(body, "<p>{}.</p>\n", text(&capital(&words::list(&ties))));
@@ -371,8 +505,9 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
     body
 }
 
-/// Why a deployment is on the shortlist, with the metrics in plain words.
+/// Why a deployment is on the shortlist, in short, with the metrics in plain words.
 fn plain_why(why: &str) -> String {
+    let why = why.split_once(": ").map_or(why, |(short, _)| short);
     let words = why.split(' ').map(|word| {
         let (name, mark) = word.strip_suffix(',').map_or((word, ""), |name| (name, ","));
         let (plain, _) = words::metric(name);
@@ -388,7 +523,9 @@ fn letter(letter: &str) -> String {
 fn estimate_html(estimate: &Estimate) -> String {
     let value = words::number(estimate.value);
     match estimate.interval {
-        Some([low, high]) => format!("{value} <span class=\"quiet\">[{}, {}]</span>", words::number(low), words::number(high)),
+        Some([low, high]) => {
+            format!("{value} <span class=\"quiet\">[{}, {}]</span>", words::number(low), words::number(high))
+        }
         None => value,
     }
 }
@@ -406,36 +543,69 @@ fn nearest(found: &Found) -> String {
                 Some(fix) => format!("It would work with {}.", text(fix)),
                 None => "No change of one setting makes it work.".into(),
             };
-            format!("<li>{} {}. What limits it: {}. {fix}</li>", letter(&at.to_string()), misses.join("; "), text(&near.bottleneck))
+            format!(
+                "<li>{} {}. What limits it: {}. {fix}</li>",
+                letter(&at.to_string()),
+                misses.join("; "),
+                text(&near.bottleneck)
+            )
         })
         .collect();
-    if items.is_empty() { String::new() } else { format!("<h3>What they lack</h3>\n<ul class=\"plain\">{items}</ul>\n") }
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!("<h3>What they lack</h3>\n<ul class=\"plain\">{items}</ul>\n")
+    }
 }
 
 fn caveats(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> String {
     let mut items: Vec<String> = Vec::new();
     let measured = subjects.iter().filter(|subject| !subject.measured.is_empty()).count();
     match measured {
-        0 => items.push("These are predictions by simulation. None of these deployments has been measured here.".into()),
-        n if n < subjects.len() => items.push(format!("{} of the {} deployments with a letter have been measured; the others are predictions.", n, subjects.len())),
+        0 => items.push(
+            "These are predictions by simulation. None of these deployments has been measured here.".into(),
+        ),
+        n if n < subjects.len() => items.push(format!(
+            "{} of the {} deployments with a letter have been measured; the others are predictions.",
+            n,
+            subjects.len()
+        )),
         _ => {}
     }
     if found.models.starts_with("shipped") && findings.validation.is_none() {
-        items.push(format!("The models ({}) come from published sources and are not calibrated on your machines.", found.models));
+        items.push(format!(
+            "The models ({}) come from published sources and are not calibrated on your machines.",
+            found.models
+        ));
     }
     let open = found.numbers.not_distinguishable;
     if open > 0 {
-        items.push(format!("{} so near to a requirement that a run of this length cannot tell on which side they are.", if open == 1 { "One deployment is".into() } else { format!("{} deployments are", words::count(open)) }));
+        items.push(format!(
+            "{} so near to a requirement that a run of this length cannot tell on which side they are.",
+            if open == 1 {
+                "One deployment is".into()
+            } else {
+                format!("{} deployments are", words::count(open))
+            }
+        ));
     }
     if found.numbers.decided_early > 0 {
         items.push(format!("{} missed a requirement so clearly that simulation stopped early; their other numbers are from the part that ran.", words::some(found.numbers.decided_early, "deployment")));
     }
     items.extend(found.notes.iter().map(|note| capital(note)));
     for subject in subjects {
-        items.extend(subject.predicted.iter().flat_map(|summary| &summary.warnings).map(|warning| format!("{}: {warning}", subject.letter)));
+        items.extend(
+            subject
+                .predicted
+                .iter()
+                .flat_map(|summary| &summary.warnings)
+                .map(|warning| format!("{}: {warning}", subject.letter)),
+        );
     }
     let items: String = items.iter().map(|item| format!("<li>{}</li>", text(item))).collect();
-    format!("<aside class=\"notice\" aria-label=\"Before you trust this\"><h3>Before you trust this</h3><ul>{items}</ul></aside>\n")
+    format!(
+        "<aside class=\"notice\" aria-label=\"Before you trust this\"><h3>Before you trust this</h3><ul>{items}</ul></aside>\n"
+    )
 }
 
 /// The question and the answer of runs that belong to no exploration.
@@ -459,17 +629,22 @@ fn only_measured(findings: &Findings, subjects: &[Subject<'_>]) -> String {
     keys.dedup();
     let mut columns = vec!["deployment".to_owned()];
     columns.extend(keys.iter().map(|key| text(&words::key(key))));
-    columns.extend(["runs", "mean latency (ms)", "median (ms)", "95th percentile (ms)", "99th percentile (ms)"].map(String::from));
+    columns.extend(
+        ["runs", "mean latency (ms)", "median (ms)", "95th percentile (ms)", "99th percentile (ms)"]
+            .map(String::from),
+    );
     let rows: Vec<Vec<String>> = subjects
         .iter()
         .map(|subject| {
             let mut row = vec![letter(&subject.letter)];
             row.extend(keys.iter().map(|key| text(subject.axes.get(*key).map_or("", String::as_str))));
             row.push(subject.measured.len().to_string());
-            row.extend(["latency_mean_ms", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms"].map(|name| {
-                let estimate = subject.measured(|summary| subjects::metric(summary, name));
-                estimate.map_or_else(String::new, |estimate| estimate_html(&estimate))
-            }));
+            row.extend(["latency_mean_ms", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms"].map(
+                |name| {
+                    let estimate = subject.measured(|summary| subjects::metric(summary, name));
+                    estimate.map_or_else(String::new, |estimate| estimate_html(&estimate))
+                },
+            ));
             row
         })
         .collect();
@@ -483,7 +658,13 @@ fn front_section(findings: &Findings) -> String {
     let mut body = String::new();
     let how = "Drag over the plot to choose deployments, or type limits; the table shows what is chosen. Point at a deployment to see its settings.";
     if let Some(rows) = &findings.rows {
-        let drawn = |all: u64, kept: usize| if kept as u64 >= all { format!("all {}", words::count(all)) } else { format!("{} of {}", words::count(kept as u64), words::count(all)) };
+        let drawn = |all: u64, kept: usize| {
+            if kept as u64 >= all {
+                format!("all {}", words::count(all))
+            } else {
+                format!("{} of {}", words::count(kept as u64), words::count(all))
+            }
+        };
         let verdict = rows.axes + 1;
         let kept = |verdict_of: &str| rows.kept.iter().filter(|row| row.cells[verdict] == verdict_of).count();
         let on_front = rows.kept.iter().filter(|row| row.is_front).count();
@@ -525,14 +706,26 @@ fn dropped(found: &Found) -> String {
     let simulated = numbers.infeasible + numbers.feasible;
     let steps = [
         ("looked at", all, String::new()),
-        ("possible", all - numbers.excluded, minus(numbers.excluded, "no such deployment exists")),
-        ("simulated", simulated, minus(numbers.screened, "certainly miss a requirement, known without simulation")),
+        ("possible", all - numbers.excluded, minus(numbers.excluded, "contradict themselves or a condition")),
+        (
+            "simulated",
+            simulated,
+            minus(numbers.screened, "certainly miss a requirement, known without simulation"),
+        ),
         ("meet every requirement", numbers.feasible, minus(numbers.infeasible, "miss a requirement")),
-        ("on the front", found.front, minus(numbers.feasible.saturating_sub(found.front), "are beaten by another in everything that is to be low, or equal it")),
+        (
+            "on the front",
+            found.front,
+            minus(
+                numbers.feasible.saturating_sub(found.front),
+                "are beaten by another in everything that is to be low, or equal it",
+            ),
+        ),
         ("on the shortlist", found.shortlist.len() as u64, String::new()),
     ];
     let bars: String = steps
         .iter()
+        .filter(|(name, ..)| *name != "possible" || numbers.excluded > 0)
         .map(|(name, count, why)| {
             // A width that a million and five both show: the logarithm.
             let share = if *count == 0 { 0.0 } else { 100.0 * (1.0 + *count as f64).ln() / (1.0 + all as f64).ln() };
@@ -543,18 +736,30 @@ fn dropped(found: &Found) -> String {
             )
         })
         .collect();
-    let mut body = format!("<p>From all deployments to the shortlist; the bars are on a logarithmic scale.</p>\n<ol class=\"funnel\">{bars}</ol>\n");
+    let mut body = format!(
+        "<p>From all deployments to the shortlist; the bars are on a logarithmic scale.</p>\n<ol class=\"funnel\">{bars}</ol>\n"
+    );
     let reasons = &found.dropped.by_reason;
     if !reasons.is_empty() {
         let rows: Vec<Vec<String>> = reasons
             .iter()
             .take(MOST_REASONS)
-            .map(|reason| vec![words::count(reason.count), text(&reason_words(reason)), text(verdict_words(&reason.verdict))])
+            .map(|reason| {
+                vec![
+                    words::count(reason.count),
+                    text(&reason_words(reason)),
+                    text(verdict_words(&reason.verdict)),
+                ]
+            })
             .collect();
         let columns = ["deployments", "reason", "how it is known"].map(String::from);
         body.push_str(&html::table("Reasons", &columns, &rows, &[true, false, false]));
         if reasons.len() > MOST_REASONS {
-            let _ = write!(body, "<p>And {} in <code>shortlist.json</code>.</p>\n", words::some((reasons.len() - MOST_REASONS) as u64, "rarer reason"));
+            let _ = write!(
+                body,
+                "<p>And {} in <code>shortlist.json</code>.</p>\n",
+                words::some((reasons.len() - MOST_REASONS) as u64, "rarer reason")
+            );
         }
     }
     let near = &found.dropped.nearly_feasible;
@@ -564,13 +769,25 @@ fn dropped(found: &Found) -> String {
             .take(5)
             .map(|near| {
                 let misses: Vec<String> = near.misses.iter().map(|miss| text(&miss.text)).collect();
-                let axes: Vec<String> = near.axes.iter().map(|(key, value)| format!("{} {}", words::key(key), value)).collect();
+                let axes: Vec<String> =
+                    near.axes.iter().map(|(key, value)| format!("{} {}", words::key(key), value)).collect();
                 let fix = near.smallest_fix.as_deref().unwrap_or("none with one setting");
-                vec![text(&near.number.0), misses.join("; "), text(&axes.join(", ")), text(&near.bottleneck), text(fix)]
+                vec![
+                    text(&near.number.0),
+                    misses.join("; "),
+                    text(&axes.join(", ")),
+                    text(&near.bottleneck),
+                    text(fix),
+                ]
             })
             .collect();
-        let columns = ["no.", "misses", "settings", "limited by", "smallest change that makes it work"].map(String::from);
-        let _ = write!(body, "<details><summary>Those that miss by least</summary>{}</details>\n", html::table("Nearly feasible", &columns, &rows, &[true]));
+        let columns = ["no.", "misses", "settings", "limited by", "smallest change that makes it work"]
+            .map(String::from);
+        let _ = write!(
+            body,
+            "<details><summary>Those that miss by least</summary>{}</details>\n",
+            html::table("Nearly feasible", &columns, &rows, &[true])
+        );
     }
     body
 }
@@ -588,17 +805,29 @@ fn verdict_words(verdict: &str) -> &'static str {
     }
 }
 
-/// A reason with its number or range.
+/// A reason with its number or range, and its requirements in plain words.
 fn reason_words(reason: &Reason) -> String {
     let number = match (reason.from, reason.to) {
-        (Some(from), Some(to)) if from < to => format!("{} to {}", words::number(from), words::number(to)),
-        (Some(from), _) => words::number(from),
-        _ => return reason.reason.clone(),
+        (Some(from), Some(to)) if from < to => {
+            Some(format!("{} to {}", words::number(from), words::number(to)))
+        }
+        (from, _) => from.map(words::number),
     };
-    match reason.reason.rfind("{}") {
-        Some(at) => format!("{}{number}{}", &reason.reason[..at], &reason.reason[at + 2..]),
-        None => reason.reason.clone(),
-    }
+    let told = match (reason.reason.rfind("{}"), number) {
+        (Some(at), Some(number)) => format!("{}{number}{}", &reason.reason[..at], &reason.reason[at + 2..]),
+        _ => reason.reason.clone(),
+    };
+    let (told, is_open) = match told.split_once("; not distinguishable from") {
+        Some((told, _)) => (told.to_owned(), true),
+        None => (told, false),
+    };
+    // Requirements stand between backticks.
+    let pieces = told.split('`').enumerate().map(|(at, piece)| match at % 2 {
+        1 => format!("“{}”", words::requirement(piece)),
+        _ => piece.to_owned(),
+    });
+    let open = if is_open { ", but by so little that a run of this length cannot tell" } else { "" };
+    pieces.collect::<String>() + open
 }
 
 /// The error of the predictions, as a table.
@@ -612,7 +841,9 @@ fn errors(figure: &Figure) -> String {
             let estimate = |value: &str, low: &str, high: &str| {
                 let interval = row[column(low)].number().zip(row[column(high)].number());
                 let interval = interval.map(|(low, high)| [low, high]);
-                row[column(value)].number().map_or_else(String::new, |value| estimate_html(&Estimate { value, interval }))
+                row[column(value)]
+                    .number()
+                    .map_or_else(String::new, |value| estimate_html(&Estimate { value, interval }))
             };
             let error = row[column("error_percent")].number().unwrap_or(f64::NAN);
             vec![
@@ -625,29 +856,45 @@ fn errors(figure: &Figure) -> String {
             ]
         })
         .collect();
-    let columns = ["deployment", "latency", "predicted (ms)", "measured (ms)", "prediction is off by", "runs"].map(String::from);
+    let columns =
+        ["deployment", "latency", "predicted (ms)", "measured (ms)", "prediction is off by", "runs"]
+            .map(String::from);
     html::table("Errors of the predictions", &columns, &rows, &[false, false, true, true, true, true])
 }
 
 /// What a validation says, as far as it is a list of plain entries.
 fn validation_table(validation: &Value) -> String {
     let mut body = String::new();
-    let lists = validation.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_array()?)));
+    let lists = validation
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name, value.as_array()?)));
     for (name, entries) in lists {
         let objects: Vec<_> = entries.iter().filter_map(Value::as_object).collect();
         let Some(first) = objects.first() else { continue };
-        let keys: Vec<&String> = first.iter().filter(|(_, value)| !value.is_object() && !value.is_array()).map(|(key, _)| key).collect();
+        let keys: Vec<&String> = first
+            .iter()
+            .filter(|(_, value)| !value.is_object() && !value.is_array())
+            .map(|(key, _)| key)
+            .collect();
         let cell = |value: Option<&Value>| match value {
             Some(Value::Number(number)) => number.as_f64().map_or_else(String::new, words::number),
             Some(Value::String(string)) => text(string),
             Some(Value::Bool(flag)) => flag.to_string(),
             _ => String::new(),
         };
-        let rows: Vec<Vec<String>> = objects.iter().map(|object| keys.iter().map(|key| cell(object.get(*key))).collect()).collect();
+        let rows: Vec<Vec<String>> =
+            objects.iter().map(|object| keys.iter().map(|key| cell(object.get(*key))).collect()).collect();
         let columns: Vec<String> = keys.iter().map(|key| text(&key.replace('_', " "))).collect();
         let is_number: Vec<bool> = keys.iter().map(|key| first[*key].is_number()).collect();
         let title = name.replace('_', " ");
-        let _ = write!(body, "<h3>{}</h3>\n{}", text(&capital(&title)), html::table(&title, &columns, &rows, &is_number));
+        let _ = write!(
+            body,
+            "<h3>{}</h3>\n{}",
+            text(&capital(&title)),
+            html::table(&title, &columns, &rows, &is_number)
+        );
     }
     if body.is_empty() { body } else { format!("<p>From <code>validation.json</code>:</p>\n{body}") }
 }
@@ -661,7 +908,10 @@ fn runs(findings: &Findings) -> String {
         .measured
         .iter()
         .map(|run| {
-            let metric = |name| subjects::metric(&run.summary, name).map_or_else(String::new, |estimate| estimate_html(&estimate));
+            let metric = |name| {
+                subjects::metric(&run.summary, name)
+                    .map_or_else(String::new, |estimate| estimate_html(&estimate))
+            };
             let throttled: f64 = run.nodes.iter().filter_map(|node| node.throttled_seconds).sum();
             let requests = &run.summary.requests;
             vec![
@@ -675,7 +925,16 @@ fn runs(findings: &Findings) -> String {
             ]
         })
         .collect();
-    let columns = ["run", "can be trusted", "requests", "lost", "mean latency (ms)", "95th percentile (ms)", "nodes held back by their quota (s)"].map(String::from);
+    let columns = [
+        "run",
+        "can be trusted",
+        "requests",
+        "lost",
+        "mean latency (ms)",
+        "95th percentile (ms)",
+        "nodes held back by their quota (s)",
+    ]
+    .map(String::from);
     let table = html::table("Measured runs", &columns, &rows, &[false, false, true, true, true, true, true]);
     format!("<details open><summary>{}</summary>{table}</details>\n", words::some(rows.len() as u64, "run"))
 }
@@ -689,15 +948,26 @@ fn provenance(findings: &Findings) -> String {
 }
 
 fn source_html(findings: &Findings, source: &Source) -> String {
-    let mut facts: Vec<(&str, String)> = vec![("folder", format!("<code>{}</code>", text(&source.folder.display().to_string())))];
+    let mut facts: Vec<(&str, String)> =
+        vec![("folder", format!("<code>{}</code>", text(&source.folder.display().to_string())))];
     let Some(manifest) = &source.manifest else {
         facts.push(("manifest", "none: how the folder was made is not known".into()));
         return list_of_facts(&facts);
     };
     let plain = |value: &Value| match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), shell_word)).collect::<Vec<_>>().join(" "),
-        Value::Object(fields) => fields.iter().map(|(key, value)| format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), String::from))).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), shell_word))
+            .collect::<Vec<_>>()
+            .join(" "),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| {
+                format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), String::from))
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
     };
     let identity = manifest.get("identity");
@@ -710,8 +980,16 @@ fn source_html(findings: &Findings, source: &Source) -> String {
     fact("command", made(manifest, "command").or_else(|| made(manifest, "command_line")), true);
     fact("version", made(manifest, "version"), false);
     fact("commit", made(manifest, "commit"), true);
-    fact("seed", identity.and_then(|of| of.get("seed").cloned()).or_else(|| manifest.get("seed").cloned()), false);
-    fact("models", identity.and_then(|of| of.get("models").cloned()).or_else(|| manifest.get("models").cloned()), false);
+    fact(
+        "seed",
+        identity.and_then(|of| of.get("seed").cloned()).or_else(|| manifest.get("seed").cloned()),
+        false,
+    );
+    fact(
+        "models",
+        identity.and_then(|of| of.get("models").cloned()).or_else(|| manifest.get("models").cloned()),
+        false,
+    );
     fact("fingerprint", manifest.get("fingerprint").cloned(), true);
     fact("host", made(manifest, "host"), false);
     fact("processors", made(manifest, "processors"), false);
@@ -720,27 +998,46 @@ fn source_html(findings: &Findings, source: &Source) -> String {
     let mut body = list_of_facts(&facts);
     if identity.is_some() {
         let path = shell_word(&source.folder.join("manifest.json").display().to_string());
-        let _ = write!(body, "<p>To compute it again and compare every byte:</p>\n<pre tabindex=\"0\"><code>offing rerun {} --check</code></pre>\n", text(&path));
+        let _ = write!(
+            body,
+            "<p>To compute it again and compare every byte:</p>\n<pre tabindex=\"0\"><code>offing rerun {} --check</code></pre>\n",
+            text(&path)
+        );
     }
     let outputs = ["outputs", "files", "sha256"].iter().find_map(|name| manifest.get(name)?.as_object());
     if let Some(outputs) = outputs {
-        let rows: Vec<Vec<String>> = outputs.iter().map(|(name, hash)| vec![text(name), format!("<code>{}</code>", text(hash.as_str().unwrap_or_default()))]).collect();
+        let rows: Vec<Vec<String>> = outputs
+            .iter()
+            .map(|(name, hash)| {
+                vec![text(name), format!("<code>{}</code>", text(hash.as_str().unwrap_or_default()))]
+            })
+            .collect();
         let columns = ["file", "SHA-256"].map(String::from);
-        let _ = write!(body, "<details><summary>{} and their hashes</summary>{}</details>\n", words::some(rows.len() as u64, "file"), html::table("Files", &columns, &rows, &[]));
+        let _ = write!(
+            body,
+            "<details><summary>{} and their hashes</summary>{}</details>\n",
+            words::some(rows.len() as u64, "file"),
+            html::table("Files", &columns, &rows, &[])
+        );
     }
     let _ = findings;
     body
 }
 
 fn list_of_facts(facts: &[(&str, String)]) -> String {
-    let items: String = facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>")).collect();
+    let items: String =
+        facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>")).collect();
     format!("<dl class=\"facts\">{items}</dl>\n")
 }
 
 /// A word of a command, quoted where a shell would split or change it.
 fn shell_word(word: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-=+:,@%".contains(letter);
-    if !word.is_empty() && word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// The sections that are not there, in one line.
@@ -752,20 +1049,37 @@ fn absent(findings: &Findings, figures: &[Figure], subjects: &[Subject<'_>]) -> 
             absent.push(what);
         }
     };
-    unless(findings.rows.is_some() || !findings.measured.is_empty(), "all deployments and the front (no rows)");
+    unless(
+        findings.rows.is_some() || !findings.measured.is_empty(),
+        "all deployments and the front (no rows)",
+    );
     unless(has("parts"), "where the time goes (no latencies)");
     unless(has("heatmap"), "network delay against processors (these two are not axes of the space)");
     unless(has("load"), "endpoints per target (their number does not differ)");
     unless(has("distribution"), "latency of single requests (no requests.csv of a measured run)");
     unless(has("sensitivity"), "what matters (no sensitivity.json, or too few deployments to tell)");
     unless(findings.found.is_some(), "why deployments were dropped (no shortlist.json)");
-    unless(has("calibration") || findings.validation.is_some(), if subjects.iter().any(|s| !s.measured.is_empty()) { "predicted against measured (no predictions of the measured deployments)" } else { "predicted against measured (no measured runs)" });
+    unless(
+        has("calibration") || findings.validation.is_some(),
+        if subjects.iter().any(|s| !s.measured.is_empty()) {
+            "predicted against measured (no predictions of the measured deployments)"
+        } else {
+            "predicted against measured (no measured runs)"
+        },
+    );
     unless(has("energy"), "energy (the power of the nodes is not given)");
-    if absent.is_empty() { String::new() } else { format!("<p>Left out, because the data is not there: {}.</p>\n", text(&absent.join("; "))) }
+    if absent.is_empty() {
+        String::new()
+    } else {
+        format!("<p>Left out, because the data is not there: {}.</p>\n", text(&absent.join("; ")))
+    }
 }
 
 fn licences() -> String {
-    let texts: String = VENDOR.iter().map(|(name, _, licence)| format!("<h3>{name}</h3><pre tabindex=\"0\">{}</pre>", text(licence))).collect();
+    let texts: String = VENDOR
+        .iter()
+        .map(|(name, _, licence)| format!("<h3>{name}</h3><pre tabindex=\"0\">{}</pre>", text(licence)))
+        .collect();
     let versions = text(&VERSIONS.lines().map(|line| line.replace('@', " ")).collect::<Vec<_>>().join(", "));
     format!("<details><summary>Made by Offing, with {versions}</summary>{texts}</details>\n")
 }

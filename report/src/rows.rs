@@ -77,6 +77,8 @@ pub struct Crowd {
 /// Latency over network latency and cores.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
+    /// The tier that processes.
+    pub tier: String,
     /// Key of the network latency.
     pub x: String,
     /// Key of the cores.
@@ -196,8 +198,8 @@ struct Positions {
     endpoints: Option<usize>,
     /// Of the axis with the number of nodes of a tier.
     nodes: HashMap<String, usize>,
-    /// Network latency and cores of a tier.
-    maps: Vec<(usize, usize)>,
+    /// Network latency and cores of a tier, and the tier.
+    maps: Vec<(usize, usize, String)>,
 }
 
 fn positions(columns: &[String], axes: usize, latency: &str) -> Option<Positions> {
@@ -210,7 +212,7 @@ fn positions(columns: &[String], axes: usize, latency: &str) -> Option<Positions
     let maps = keys.clone().filter_map(|(x, key)| {
         let between = key.strip_prefix("link.")?.strip_suffix(".latency")?;
         let tier = between.strip_prefix("endpoint-").or(between.strip_suffix("-endpoint"))?;
-        Some((x, at(&format!("tier.{tier}.cores")).filter(|at| *at <= axes)?))
+        Some((x, at(&format!("tier.{tier}.cores")).filter(|at| *at <= axes)?, tier.to_owned()))
     });
     Some(Positions {
         verdict: at("verdict")?,
@@ -290,14 +292,15 @@ pub(crate) fn read(
 
         let latency = at.latency.and_then(|at| number(&record[at]));
         let load = at.load.and_then(|at| number(&record[at])).or_else(|| load_in(&record[at.reason]));
-        for (map, &(x, y)) in maps.iter_mut().zip(&at.maps) {
-            map.entry((codes[x - 1], codes[y - 1])).or_default().add(load, latency);
-        }
         let target_code = at.target.map_or(0, |at| codes[at - 1]);
+        let tier = at.target.map_or(target.as_str(), |at| &dictionaries[at - 1].texts[target_code as usize]);
         if nodes_of.len() <= target_code as usize {
-            let tier = at.target.map_or(target.as_str(), |at| &dictionaries[at - 1].texts[target_code as usize]);
             nodes_of.resize(target_code as usize + 1, None);
             nodes_of[target_code as usize] = at.nodes.get(tier).copied();
+        }
+        // What runs elsewhere says nothing about this tier.
+        for (map, (x, y, _)) in maps.iter_mut().zip(&at.maps).filter(|(_, (.., of))| of == tier) {
+            map.entry((codes[x - 1], codes[y - 1])).or_default().add(load, latency);
         }
         let nodes_code = nodes_of[target_code as usize].map_or(0, |at| codes[at - 1]);
         let endpoints_code = at.endpoints.map_or(0, |at| codes[at - 1]);
@@ -335,9 +338,10 @@ pub(crate) fn read(
     let mut crowds: Vec<Crowd> = crowds.collect();
     crowds.sort_by(|a, b| a.target.cmp(&b.target).then(a.endpoints.total_cmp(&b.endpoints)));
 
-    let maps = maps.into_iter().zip(&at.maps).map(|(cells, &(x, y))| HeatMap {
-        x: columns[x].clone(),
-        y: columns[y].clone(),
+    let maps = maps.into_iter().zip(&at.maps).map(|(cells, (x, y, tier))| HeatMap {
+        tier: tier.clone(),
+        x: columns[*x].clone(),
+        y: columns[*y].clone(),
         cells: cells
             .into_iter()
             .map(|((x_code, y_code), mut group)| HeatCell {
@@ -386,7 +390,8 @@ fn front(folder: &Path) -> Result<HashSet<Vec<u8>>, ReadError> {
 fn latency_of(found: &Found, columns: &[String]) -> String {
     let required = found.require.iter().filter_map(|text| text.split_whitespace().next());
     let mut named = found.minimise.iter().map(String::as_str).chain(required);
-    let found = named.find(|name| name.starts_with("latency_") && columns.iter().any(|column| column == name));
+    let found =
+        named.find(|name| name.starts_with("latency_") && columns.iter().any(|column| column == name));
     found.unwrap_or("latency_p95_ms").to_owned()
 }
 

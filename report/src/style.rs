@@ -5,8 +5,8 @@
 
 /// Of series, in their order.
 pub const SERIES: [&str; 12] = [
-    "#2E86C8", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B59F00", "#7A5195", "#A05A2C",
-    "#3A9AA8", "#C44E6A",
+    "#2E86C8", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B59F00", "#7A5195",
+    "#A05A2C", "#3A9AA8", "#C44E6A",
 ];
 
 /// Of the five parts, in their order.

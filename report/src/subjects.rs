@@ -103,8 +103,7 @@ pub fn together(repetitions: &[Estimate]) -> Option<Estimate> {
         [] => None,
         [one] => Some(*one),
         _ => {
-            let variance =
-                repetitions.iter().map(|one| (one.value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+            let variance = repetitions.iter().map(|one| (one.value - mean).powi(2)).sum::<f64>() / (n - 1.0);
             let t = T.get(repetitions.len() - 2).copied().unwrap_or(1.96);
             let half = t * (variance / n).sqrt();
             Some(Estimate { value: mean, interval: Some([mean - half, mean + half]) })
@@ -115,8 +114,7 @@ pub fn together(repetitions: &[Estimate]) -> Option<Estimate> {
 impl Subject<'_> {
     /// Something about the measured runs, taken together.
     pub fn measured(&self, of: impl Fn(&Summary) -> Option<Estimate>) -> Option<Estimate> {
-        let repetitions: Vec<Estimate> =
-            self.measured.iter().filter_map(|run| of(&run.summary)).collect();
+        let repetitions: Vec<Estimate> = self.measured.iter().filter_map(|run| of(&run.summary)).collect();
         together(&repetitions)
     }
 }
@@ -129,7 +127,10 @@ pub fn mean(summary: &Summary) -> Option<Estimate> {
 /// Whether a name is that of a metric of one value.
 pub fn is_metric(name: &str) -> bool {
     let known = ["load", "stable", "throughput_rps", "energy_j_per_request", "cost_usd_per_hour"];
-    known.contains(&name) || name.ends_with("_share") || name.ends_with("_ms") || name.starts_with("utilization_")
+    known.contains(&name)
+        || name.ends_with("_share")
+        || name.ends_with("_ms")
+        || name.starts_with("utilization_")
 }
 
 /// A metric of a goal by its name, with the interval where it has one.

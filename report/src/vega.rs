@@ -46,7 +46,11 @@ fn values(table: &Table) -> Vec<Value> {
 
 fn quantitative(axis: &Axis) -> Value {
     // A logarithm has no zero.
-    let scale = if axis.is_log { json!({ "type": "log", "nice": true }) } else { json!({ "zero": true, "nice": true }) };
+    let scale = if axis.is_log {
+        json!({ "type": "log", "nice": false })
+    } else {
+        json!({ "zero": true, "nice": true })
+    };
     json!({ "field": axis.column, "type": "quantitative", "title": axis.title, "scale": scale, "axis": { "tickCount": 7 } })
 }
 
@@ -65,10 +69,15 @@ fn tooltip(table: &Table) -> Value {
 }
 
 fn series_colour(table: &Table, series: &Axis) -> Value {
-    let names = table.texts(series.column);
+    // In the order of the names, so that a tier has its colour in every figure.
+    let mut names = table.texts(series.column);
+    names.sort();
     let colours: Vec<&str> = names.iter().zip(SERIES.iter().cycle()).map(|(_, colour)| *colour).collect();
     let scale = json!({ "domain": names, "range": colours });
-    json!({ "field": series.column, "type": "nominal", "title": series.title, "scale": scale, "legend": { "orient": "top" } })
+    json!({
+        "field": series.column, "type": "nominal", "title": series.title, "scale": scale,
+        "legend": { "orient": "top", "symbolOpacity": 1, "labelLimit": 320 },
+    })
 }
 
 fn row_axis(row: &str) -> Value {
@@ -81,7 +90,8 @@ fn is_known(column: &str) -> Value {
 
 fn stack(table: &Table, row: &str, part: &str, value: &Axis, interval: Option<Interval>) -> Value {
     let rows = table.texts(row).len();
-    let order = json!({ "calculate": format!("indexof({}, datum.part)", json!(Parts::NAMES)), "as": "order" });
+    let order =
+        json!({ "calculate": format!("indexof({}, datum.part)", json!(Parts::NAMES)), "as": "order" });
     let colour = json!({
         "field": part, "type": "nominal", "title": "part", "scale": { "domain": Parts::NAMES, "range": PARTS },
         "legend": { "orient": "top" },
@@ -116,9 +126,7 @@ fn heat(table: &Table, x: &Axis, y: &Axis, value: &Axis) -> Value {
         texts
     };
     let (columns, rows) = (ordered(x, false), ordered(y, true));
-    let ordinal = |axis: &Axis, texts: &[String]| {
-        json!({ "field": axis.column, "type": "ordinal", "sort": texts, "title": axis.title, "axis": { "labelAngle": 0, "labelOverlap": true } })
-    };
+    let ordinal = |axis: &Axis, texts: &[String]| json!({ "field": axis.column, "type": "ordinal", "sort": texts, "title": axis.title, "axis": { "labelAngle": 0, "labelOverlap": true } });
     let position = [ordinal(x, &columns), ordinal(y, &rows)];
     let kind = if value.is_log { "log" } else { "linear" };
     let colour = json!({
@@ -140,7 +148,8 @@ fn heat(table: &Table, x: &Axis, y: &Axis, value: &Axis) -> Value {
     ];
     if columns.len() <= 12 && rows.len() <= 12 {
         let known: Vec<f64> = table.column(value.column).filter_map(Cell::number).collect();
-        let (low, high) = known.iter().fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), &v| (l.min(v), h.max(v)));
+        let (low, high) =
+            known.iter().fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), &v| (l.min(v), h.max(v)));
         let middle = if value.is_log { (low * high).sqrt() } else { (low + high) / 2.0 };
         layers.push(json!({
             "transform": [is_known(value.column)],
@@ -197,19 +206,25 @@ fn lines(table: &Table, lines: &Lines<'_>) -> Value {
                 "mark": { "type": "line", "strokeWidth": 1.6, "opacity": 0.85, "aria": false },
                 "encoding": { "x": at_x, "y": at_y, "color": colour, "detail": { "field": "run" }, "order": { "field": "share" } },
             }));
-            layers.push(json!({
+            let is_predicted = |row: &&Vec<Cell>| row[table.at("kind")].text() == "predicted";
+            let predicted = table.rows.iter().filter(is_predicted);
+            if predicted.clone().any(|row| row[table.at(low)] != Cell::Missing) {
+                layers.push(json!({
                 "transform": [{ "filter": "datum.kind === 'predicted'" }, is_known(low)],
                 "mark": { "type": "rule", "strokeWidth": 2, "aria": false },
                 "encoding": { "x": { "field": low, "type": "quantitative" }, "x2": { "field": high }, "y": at_y, "color": colour },
-            }));
-            layers.push(json!({
+                }));
+            }
+            if predicted.count() > 0 {
+                layers.push(json!({
                 "transform": [{ "filter": "datum.kind === 'predicted'" }],
                 "mark": { "type": "point", "filled": true, "size": 75, "opacity": 1, "style": "outlined" },
                 "encoding": {
                     "x": at_x, "y": at_y, "color": colour, "tooltip": tooltip(table),
                     "shape": { "field": series.column, "type": "nominal", "title": series.title },
                 },
-            }));
+                }));
+            }
         }
     }
     if let Some((value, name)) = level {
@@ -230,7 +245,8 @@ fn lines(table: &Table, lines: &Lines<'_>) -> Value {
 fn bars(table: &Table, row: &str, value: &Axis, series: &Axis, interval: Option<Interval>) -> Value {
     let (rows, many) = (table.texts(row).len(), table.texts(series.column).len());
     let colour = series_colour(table, series);
-    let mut encoding = json!({ "y": row_axis(row), "x": quantitative(value), "color": colour, "tooltip": tooltip(table) });
+    let mut encoding =
+        json!({ "y": row_axis(row), "x": quantitative(value), "color": colour, "tooltip": tooltip(table) });
     // One colour per row needs no room for the others.
     let beside = if table.rows.len() > rows { many } else { 1 };
     if beside > 1 {

@@ -6,7 +6,7 @@ use offing_core::units;
 pub fn metric(name: &str) -> (String, &'static str) {
     let plain = |words: &str, unit| (words.to_owned(), unit);
     match name {
-        "load" => return plain("load of the busiest target (1 = fully used)", ""),
+        "load" => return plain("load of the busiest target", ""),
         "stable" => return plain("queues stay finite (1 = yes)", ""),
         "throughput_rps" => return plain("throughput", "requests/s"),
         "energy_j_per_request" => return plain("energy per request", "J"),
@@ -109,7 +109,9 @@ pub fn requirement(text: &str) -> String {
         _ => None,
     };
     match (percent, comparison) {
-        (Some(percent), "<" | "<=") => return format!("{percent} of the requests take at most {bound}{unit}"),
+        (Some(percent), "<" | "<=") => {
+            return format!("{percent} of the requests take at most {bound}{unit}");
+        }
         _ if name == "load" && at_most => {
             let share = bound.parse::<f64>().map_or_else(|_| bound.into(), |bound| number(bound * 100.0));
             return format!("the busiest target is loaded to less than {share} %");
