@@ -75,7 +75,10 @@
     };
     const text = (column, row) => {
       if (column.values) return format(column.values[row]);
-      return column.codes[row] === null ? "" : column.texts[column.codes[row]];
+      const code = column.codes[row];
+      if (code === null) return "";
+      // A bare number may have more digits than a reader wants.
+      return column.kind === "axis" && column.numbers && !column.unit ? format(column.numbers[code]) : column.texts[code];
     };
     const titleOf = (column) => (column.kind === "axis" && column.unit ? `${column.title} (${column.unit})` : column.title);
     const selectable = columns.filter((column) => column.kind === "metric" || column.kind === "axis");
@@ -208,7 +211,7 @@
         const column = state[way], words = isWords(column);
         layer.encoding[way] = {
           field: column.key, title: titleOf(column), type: words ? "nominal" : "quantitative",
-          scale: words ? {} : { zero: false, nice: true, type: state.log[way] && canBeLog(column) ? "log" : "linear" },
+          scale: words ? {} : state.log[way] && canBeLog(column) ? { type: "log", nice: false } : { zero: false, nice: true },
         };
         if (words && way === "x") layer.encoding[way].axis = { labelAngle: 0 };
       }
@@ -364,7 +367,7 @@
 
     function download() {
       const quoted = (words) => (/[",\n\r]/.test(words) ? `"${words.replaceAll('"', '""')}"` : words);
-      const exact = (column, row) => (column.values ? (column.values[row] ?? "") : text(column, row));
+      const exact = (column, row) => (column.values ? column.values[row] : column.texts[column.codes[row]]) ?? "";
       const lines = [["mark", "letter", ...columns.map((column) => column.name)].join(",")];
       for (const row of sorted(chosen()))
         lines.push([told.names[told.marks[row]], told.letters[row], ...columns.map((column) => quoted(String(exact(column, row))))].join(","));

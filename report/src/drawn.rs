@@ -16,7 +16,8 @@ const INK: RGBColor = RGBColor(27, 31, 36);
 const GREY: RGBColor = RGBColor(200, 206, 214);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawing = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+type DrawingError = DrawingAreaErrorKind<std::io::Error>;
+type Drawing = Result<(), DrawingError>;
 
 /// The picture of a figure as SVG.
 pub fn svg(figure: &Figure) -> String {
@@ -174,15 +175,19 @@ fn style(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)
 }
 
-/// Names with their colours above a plot.
-fn legend(area: &Area<'_>, names: &[String], colours: &[RGBColor], left: i32) -> Drawing {
-    let mut x = left;
+/// Names with their colours above a plot, in as many lines as they need; returns where the plot may begin.
+fn legend(area: &Area<'_>, names: &[String], colours: &[RGBColor], left: i32) -> Result<i32, DrawingError> {
+    let (mut x, mut y) = (left, 12);
     for (name, colour) in names.iter().zip(colours) {
-        area.draw(&Rectangle::new([(x, 12), (x + 11, 23)], colour.filled()))?;
-        area.draw(&Text::new(name.clone(), (x + 16, 11), style(13)))?;
-        x += 34 + 8 * name.chars().count() as i32;
+        let width = 34 + 7 * name.chars().count() as i32;
+        if x > left && x + width > WIDTH as i32 {
+            (x, y) = (left, y + 18);
+        }
+        area.draw(&Rectangle::new([(x, y), (x + 11, y + 11)], colour.filled()))?;
+        area.draw(&Text::new(name.clone(), (x + 16, y - 1), style(13)))?;
+        x += width;
     }
-    Ok(())
+    Ok(y + 20)
 }
 
 /// Bars with names to their left.
@@ -200,7 +205,7 @@ fn bars(area: &Area<'_>, table: &Table, bars: &Bars<'_>) -> Drawing {
     let rows = table.texts(bars.row);
     let label = rows.iter().map(|row| row.chars().count()).max().unwrap_or(0).min(34) as u32;
     let left = 14 + 7 * label;
-    legend(area, &bars.names, &bars.colours, left as i32)?;
+    let begin = legend(area, &bars.names, &bars.colours, left as i32)?;
     let value_at = table.at(bars.value.column);
     let [row_at, series_at] = [table.at(bars.row), table.at(bars.series)];
     let mut sums = vec![0.0; rows.len()];
@@ -212,7 +217,7 @@ fn bars(area: &Area<'_>, table: &Table, bars: &Bars<'_>) -> Drawing {
     let highs = bars.interval.into_iter().flat_map(|(_, high)| table.column(high)).filter_map(Cell::number);
     let top = sums.iter().copied().chain(highs).fold(0.0, f64::max) * 1.04;
     let mut chart = ChartBuilder::on(area)
-        .margin_top(32)
+        .margin_top(begin)
         .margin_right(16)
         .x_label_area_size(44)
         .y_label_area_size(left)
@@ -272,7 +277,7 @@ fn bars(area: &Area<'_>, table: &Table, bars: &Bars<'_>) -> Drawing {
     ));
     for (at, row) in rows.iter().enumerate() {
         let short: String = row.chars().take(34).collect();
-        let y = 32 + (step * (at as f64 + 0.5)) as i32;
+        let y = begin + (step * (at as f64 + 0.5)) as i32;
         area.draw(&Text::new(short, (left as i32 - 6, y), right.clone()))?;
     }
     Ok(())
@@ -419,9 +424,10 @@ where
 {
     let names = sorted(table, points.series.column);
     let colours: Vec<RGBColor> = (0..names.len()).map(of_series).collect();
-    legend(area, &names, &colours, 66)?;
+    let begin = legend(area, &names, &colours, 66)?;
     let mut chart = ChartBuilder::on(area)
-        .margin_top(32)
+        .margin_top(begin)
+        .margin_left(6)
         .margin_right(16)
         .x_label_area_size(44)
         .y_label_area_size(66)

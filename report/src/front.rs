@@ -50,7 +50,7 @@ pub fn data(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Value> {
     let mut order: Vec<usize> = (0..marks.len()).collect();
     order.sort_by_key(|&row| marks[row]);
     let told: Vec<Value> = columns.iter().filter_map(|column| told(column, &order)).collect();
-    let [x, y] = default_axes(findings, &columns);
+    let [x, y] = default_axes(findings, &columns, &marks);
     let goal: Vec<String> = goal(findings);
     let order_of = |values: &[Value]| order.iter().map(|&row| values[row].clone()).collect::<Vec<_>>();
     let marks: Vec<Value> = marks.into_iter().map(|mark| json!(mark)).collect();
@@ -227,22 +227,25 @@ fn goal(findings: &Findings) -> Vec<String> {
     names
 }
 
-/// Latency upwards, against the first other thing that is to be small and differs, or else against the load.
-fn default_axes(findings: &Findings, columns: &[Column]) -> [String; 2] {
-    let differs = |name: &str| {
+/// Latency upwards, against the first other thing that is to be small and differs on the front, or at least among all
+/// deployments; else against the load.
+fn default_axes(findings: &Findings, columns: &[Column], marks: &[usize]) -> [String; 2] {
+    let differs = |name: &str, least: usize| {
         let Some(column) = columns.iter().find(|column| column.name == name) else { return false };
+        let telling = column.values.iter().zip(marks).filter(|(_, mark)| **mark >= least);
         let mut values =
-            column.values.iter().filter_map(|cell| if let Cell::Number(v) = cell { Some(*v) } else { None });
+            telling.filter_map(|(cell, _)| if let Cell::Number(value) = cell { Some(*value) } else { None });
         let first = values.next();
         values.any(|value| Some(value) != first)
     };
     let goal = goal(findings);
     let latency = findings.rows.as_ref().map_or("latency_p95_ms", |rows| &rows.latency);
-    let others = goal.iter().map(String::as_str).filter(|name| !name.starts_with("latency_"));
-    let x = others
-        .chain(["load", "cost_usd_per_hour", "energy_j_per_request", "throughput_rps", "latency_mean_ms"])
-        .find(|name| differs(name));
-    [x.unwrap_or("latency_mean_ms").to_owned(), latency.to_owned()]
+    let of_goal: Vec<&str> =
+        goal.iter().map(String::as_str).filter(|name| !name.starts_with("latency_")).collect();
+    let others = ["load", "cost_usd_per_hour", "energy_j_per_request", "throughput_rps"];
+    let on_front = of_goal.iter().find(|name| differs(name, 2));
+    let x = on_front.or_else(|| of_goal.iter().chain(&others).find(|name| differs(name, 0)));
+    [x.copied().unwrap_or("latency_mean_ms").to_owned(), latency.to_owned()]
 }
 
 /// The specification. The page sets field, title, type and scale of `x` and `y`.

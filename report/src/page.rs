@@ -282,7 +282,7 @@ fn explored(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Str
         text(&found.scenario),
         words::list(&small)
     );
-    let _ = write!(body, "<p class=\"verdict\"><strong>Answer.</strong> {}</p>\n", short_answer(found, all));
+    let _ = write!(body, "<p class=\"verdict\"><strong>Answer.</strong> {}</p>\n", text(&short_answer(found, all)));
     body.push_str(&confirmed(found, subjects));
     body.push_str(&varied(findings));
     if !subjects.is_empty() {
@@ -299,6 +299,9 @@ fn short_answer(found: &Found, all: u64) -> String {
     let numbers = &found.numbers;
     if numbers.feasible == 0 {
         return "None of them. The nearest misses are below, with the smallest change that would make each work.".into();
+    }
+    if numbers.feasible == 1 {
+        return format!("One does ({}):", words::percent(1, all));
     }
     let how_many = match numbers.feasible == all {
         true => format!("All {} do.", words::count(all)),
@@ -375,8 +378,8 @@ fn confirmed(found: &Found, subjects: &[Subject<'_>]) -> String {
     if let Some(largest) = errors.iter().copied().reduce(f64::max) {
         let smallest = errors.iter().copied().fold(largest, f64::min);
         let range = match errors.len() {
-            1 => words::number(largest),
-            _ => format!("{} to {}", words::number(smallest), words::number(largest)),
+            1 => format!("{largest:.1}"),
+            _ => format!("{smallest:.1} to {largest:.1}"),
         };
         let _ = write!(told, " The predictions of the 95th-percentile latency are off by {range} %.");
     }

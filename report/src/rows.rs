@@ -165,26 +165,26 @@ fn hash(text: &[u8]) -> u64 {
 #[derive(Default)]
 struct Group {
     deployments: u64,
-    load: Vec<f32>,
-    latency_ms: Vec<f32>,
+    load: Vec<f64>,
+    latency_ms: Vec<f64>,
 }
 
 impl Group {
     fn add(&mut self, load: Option<f64>, latency_ms: Option<f64>) {
         self.deployments += 1;
-        self.load.extend(load.map(|value| value as f32));
-        self.latency_ms.extend(latency_ms.map(|value| value as f32));
+        self.load.extend(load);
+        self.latency_ms.extend(latency_ms);
     }
 }
 
 /// The 5th, 50th and 95th percentile: of `n` sorted values those at `p (n - 1)`, rounded.
-fn spread(values: &mut [f32]) -> Option<[f64; 3]> {
+fn spread(values: &mut [f64]) -> Option<[f64; 3]> {
     if values.is_empty() {
         return None;
     }
-    values.sort_unstable_by(f32::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     let last = (values.len() - 1) as f64;
-    Some([0.05, 0.5, 0.95].map(|p| f64::from(values[(p * last).round() as usize])))
+    Some([0.05, 0.5, 0.95].map(|p| values[(p * last).round() as usize]))
 }
 
 /// Where the aggregates find what they need.
