@@ -22,6 +22,8 @@ fn help_is_short_and_has_an_example() {
         "invert",
         "import",
         "export",
+        "report",
+        "rerun",
         "schema",
         "completions",
         "man",

@@ -282,7 +282,11 @@ fn explored(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Str
         text(&found.scenario),
         words::list(&small)
     );
-    let _ = write!(body, "<p class=\"verdict\"><strong>Answer.</strong> {}</p>\n", text(&short_answer(found, all)));
+    let _ = write!(
+        body,
+        "<p class=\"verdict\"><strong>Answer.</strong> {}</p>\n",
+        text(&short_answer(found, all))
+    );
     body.push_str(&confirmed(found, subjects));
     body.push_str(&varied(findings));
     if !subjects.is_empty() {
