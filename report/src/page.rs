@@ -91,9 +91,9 @@ pub fn page(findings: &Findings) -> String {
     }
     let _ =
         write!(page, "</main>\n<footer>\n{}{}</footer>\n", absent(findings, &figures, &subjects), licences());
-    let _ = write!(page, "<script type=\"application/json\" id=\"data\">{}</script>\n", html::json(&data));
+    let _ = writeln!(page, "<script type=\"application/json\" id=\"data\">{}</script>", html::json(&data));
     for script in &scripts {
-        let _ = write!(page, "<script>{script}</script>\n");
+        let _ = writeln!(page, "<script>{script}</script>");
     }
     page.push_str("</body>\n</html>\n");
     page
@@ -276,15 +276,15 @@ fn explored(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Str
             format!("which meet the requirements: {}", words::list(&all))
         }
     };
-    let _ = write!(
+    let _ = writeln!(
         body,
-        "<p class=\"question\"><strong>Question.</strong> {of} of “{}”, {asked}? And which of those have the lowest {}?</p>\n",
+        "<p class=\"question\"><strong>Question.</strong> {of} of “{}”, {asked}? And which of those have the lowest {}?</p>",
         text(&found.scenario),
         words::list(&small)
     );
-    let _ = write!(
+    let _ = writeln!(
         body,
-        "<p class=\"verdict\"><strong>Answer.</strong> {}</p>\n",
+        "<p class=\"verdict\"><strong>Answer.</strong> {}</p>",
         text(&short_answer(found, all))
     );
     body.push_str(&confirmed(found, subjects));
@@ -489,9 +489,9 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
                 )
             })
             .collect();
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<p>{} {}.</p>\n",
+            "<p>{} {}.</p>",
             if subjects.len() == 1 { "Its settings:" } else { "All of these have" },
             words::list(&all)
         );
@@ -506,7 +506,7 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
         })
         .collect();
     if !ties.is_empty() {
-        let _ = write!(body, "<p>{}.</p>\n", text(&capital(&words::list(&ties))));
+        let _ = writeln!(body, "<p>{}.</p>", text(&capital(&words::list(&ties))));
     }
     body.push_str("<p class=\"quiet\">Numbers in brackets are 95 % intervals: what chance within one run leaves open.</p>\n");
     body
@@ -619,14 +619,14 @@ fn caveats(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Stri
 fn only_measured(findings: &Findings, subjects: &[Subject<'_>]) -> String {
     let valid = findings.measured.iter().filter(|run| run.is_valid).count();
     let mut body = String::new();
-    let _ = write!(
+    let _ = writeln!(
         body,
-        "<p class=\"question\"><strong>Question.</strong> How does “{}” perform when it really runs?</p>\n",
+        "<p class=\"question\"><strong>Question.</strong> How does “{}” perform when it really runs?</p>",
         text(&findings.scenario)
     );
-    let _ = write!(
+    let _ = writeln!(
         body,
-        "<p class=\"verdict\"><strong>Answer.</strong> {} of {} can be trusted, of {}.</p>\n",
+        "<p class=\"verdict\"><strong>Answer.</strong> {} of {} can be trusted, of {}.</p>",
         words::count(valid as u64),
         words::some(findings.measured.len() as u64, "run"),
         words::some(subjects.len() as u64, "deployment"),
@@ -685,16 +685,16 @@ fn front_section(findings: &Findings) -> String {
             .filter(|(all, ..)| *all > 0)
             .map(|(all, kept, what)| format!("{} {what}", drawn(*all, *kept)))
             .collect();
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<p>Each point is a deployment that was simulated. Drawn: {}. {how}</p>\n",
+            "<p>Each point is a deployment that was simulated. Drawn: {}. {how}</p>",
             words::list(&counts)
         );
         if rows.kept.len() as u64 + 1 < rows.feasible + rows.others {
             body.push_str("<p class=\"quiet\">What is not drawn was left out at random, independently of its settings; all aggregates below count every deployment, and <code>summary.csv</code> has all rows.</p>\n");
         }
     } else {
-        let _ = write!(body, "<p>Each point is a measured deployment, the mean of its runs. {how}</p>\n");
+        let _ = writeln!(body, "<p>Each point is a measured deployment, the mean of its runs. {how}</p>");
     }
     body.push_str(
         "<div id=\"controls\" class=\"controls\" hidden></div>\n\
@@ -762,9 +762,9 @@ fn dropped(found: &Found) -> String {
         let columns = ["deployments", "reason", "how it is known"].map(String::from);
         body.push_str(&html::table("Reasons", &columns, &rows, &[true, false, false]));
         if reasons.len() > MOST_REASONS {
-            let _ = write!(
+            let _ = writeln!(
                 body,
-                "<p>And {} in <code>shortlist.json</code>.</p>\n",
+                "<p>And {} in <code>shortlist.json</code>.</p>",
                 words::some((reasons.len() - MOST_REASONS) as u64, "rarer reason")
             );
         }
@@ -790,9 +790,9 @@ fn dropped(found: &Found) -> String {
             .collect();
         let columns = ["no.", "misses", "settings", "limited by", "smallest change that makes it work"]
             .map(String::from);
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<details><summary>Those that miss by least</summary>{}</details>\n",
+            "<details><summary>Those that miss by least</summary>{}</details>",
             html::table("Nearly feasible", &columns, &rows, &[true])
         );
     }
@@ -1020,9 +1020,9 @@ fn source_html(findings: &Findings, source: &Source) -> String {
             })
             .collect();
         let columns = ["file", "SHA-256"].map(String::from);
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<details><summary>{} and their hashes</summary>{}</details>\n",
+            "<details><summary>{} and their hashes</summary>{}</details>",
             words::some(rows.len() as u64, "file"),
             html::table("Files", &columns, &rows, &[])
         );

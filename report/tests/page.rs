@@ -1,5 +1,7 @@
 //! Pages and figures of small folders, written by hand, so that every number on them can be looked up here.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
