@@ -28,7 +28,11 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
     if let Some(mean) = numbers.requests.checked_div(predicted) {
         let early = match numbers.decided_early {
             0 => String::new(),
-            early => format!("; {early} missed a requirement clearly in a part of the run"),
+            early => format!("; {early} were clear after a part of the run"),
+        };
+        let early = match numbers.refined {
+            0 => early,
+            refined => format!("{early}, {refined} more were run in full for the front"),
         };
         page.fact("requests", &format!("{mean} per simulated deployment{early}"));
     }

@@ -24,7 +24,7 @@ pub mod units;
 pub use app::{App, Arrivals, Distribution, Stage, TraceArrival};
 pub use deployment::{Balance, Deployment, Drop, Manager, Placement, Provider};
 pub use histogram::{Histogram, Spread};
-pub use run::{Completed, Counts, Engine, Parts, Recording, Request, Run, TierUse};
+pub use run::{Completed, Counts, Demand, Engine, Parts, Recording, Request, Run, TierUse};
 pub use span::Span;
 pub use summary::{Intervals, Part, Quantiles, Requests, Summary};
 pub use topology::{Direction, Link, Power, PowerCurve, Preset, Presets, Rate, Scope, Sharing, Tier};

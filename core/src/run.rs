@@ -50,6 +50,24 @@ pub struct Request {
     pub parts: Option<Parts>,
 }
 
+/// What an endpoint asks for, before anything has served it: so that a run can be repeated, or carried out
+/// elsewhere, with the same requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demand {
+    /// When it is emitted [ns].
+    pub emitted: u64,
+    /// The target node that it goes to; nothing if that is decided when it arrives.
+    pub node: Option<u32>,
+    /// Work at the endpoint before it is sent [CPU ns at the endpoint].
+    pub prepare: u64,
+    /// Size of what is sent [byte].
+    pub frame_bytes: u64,
+    /// Work at the target [CPU ns there].
+    pub process: u64,
+    /// Size of the answer [byte].
+    pub result_bytes: u64,
+}
+
 /// What made a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,7 +3,7 @@
 use offing_core::Engine;
 
 use crate::Plan;
-use crate::unit::{Unit, Verdict};
+use crate::unit::Unit;
 
 /// Values of an axis whose texts are kept.
 const MOST_LABELS: u64 = 1 << 16;
@@ -30,7 +30,7 @@ impl<'p> Cells<'p> {
         let keys = axes.iter().flat_map(|axis| axis.keys());
         let metrics = self.plan.metrics.names().iter().map(String::as_str);
         let names = ["number"].into_iter().chain(keys);
-        let names = names.chain(["verdict", "reason", "requests", "engine"]).chain(metrics);
+        let names = names.chain(["verdict", "reason", "requests", "decided", "engine"]).chain(metrics);
         let mut line = Vec::new();
         names.for_each(|name| push_text(&mut line, name));
         end(&mut line);
@@ -62,25 +62,18 @@ impl<'p> Cells<'p> {
             Some(at) => {
                 out.extend_from_slice(itoa::Buffer::new().format(unit.requests[at]).as_bytes());
                 out.push(b',');
+                out.extend_from_slice(unit.decided[at].name().as_bytes());
+                out.push(b',');
                 out.extend_from_slice(engine_name(unit.engines[at]).as_bytes());
                 out.push(b',');
                 for column in &unit.metrics {
                     push_number(out, column[at]);
                 }
             }
-            None => out.extend(std::iter::repeat_n(b',', unit.metrics.len() + 2)),
+            None => out.extend(std::iter::repeat_n(b',', unit.metrics.len() + 3)),
         }
         end(out);
     }
-}
-
-/// The rows of a unit with their number among the predicted ones.
-pub(crate) fn rows(unit: &Unit) -> impl Iterator<Item = (usize, Option<usize>)> + '_ {
-    unit.verdicts.iter().enumerate().scan(0, |next, (row, verdict): (usize, &Verdict)| {
-        let predicted = verdict.is_predicted().then_some(*next);
-        *next += usize::from(predicted.is_some());
-        Some((row, predicted))
-    })
 }
 
 /// Why a row is not feasible, with its number.

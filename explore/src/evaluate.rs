@@ -6,7 +6,8 @@ use offing_core::{Deployment, Engine, Parts, Quantiles, Summary};
 use offing_scenarios::Scenario;
 use offing_sim::{Estimate, Sweep};
 
-use crate::race::{Decided, Race};
+use crate::intervals::Doubt;
+use crate::race::{Decided, Race, Raced};
 
 /// The metrics of a row, in order, and what they are of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Metrics {
     }
 
     /// The same row from an estimate, where no details are asked for.
-    fn estimated(&self, deployment: &Deployment, e: &Estimate, row: &mut Vec<f64>) {
+    pub(crate) fn estimated(&self, deployment: &Deployment, e: &Estimate, row: &mut Vec<f64>) {
         let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
         let start = row.len();
         self.latency(e.latency_ms.as_ref(), row);
@@ -137,9 +138,31 @@ pub struct Rows {
     pub requests: Vec<u64>,
     /// What made each row.
     pub engines: Vec<Engine>,
+    /// What a race says of each row.
+    pub decided: Vec<Decided>,
+    /// One for each row that is [`Decided::Met`].
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+/// How far deployments are simulated.
+#[derive(Clone, Copy, Debug)]
+pub enum How<'r> {
+    /// For the whole duration, and no more is asked.
+    Exact,
+    /// As far as a race needs.
+    Raced(&'r Race),
+    /// For the whole duration; the race says what it tells.
+    Whole(&'r Race),
 }
 
 impl Rows {
+    fn push(&mut self, metrics: &Metrics, deployment: &Deployment, estimate: &Estimate, decided: Decided) {
+        metrics.estimated(deployment, estimate, &mut self.values);
+        self.requests.push(estimate.requests.offered);
+        self.engines.push(estimate.engine);
+        self.decided.push(decided);
+    }
+
     /// Where the values of a row are.
     pub fn of(&self, row: usize) -> Range<usize> {
         let width = self.values.len() / self.requests.len();
@@ -147,16 +170,11 @@ impl Rows {
     }
 }
 
-/// A row for each deployment, in their order, and what a race says of it. A row does not depend on its neighbours.
+/// A row for each deployment, in their order. A row does not depend on its neighbours.
 ///
 /// # Panics
 /// If [`offing_sim::refusal`] has a reason against one of them.
-pub fn evaluate(
-    deployments: &[Deployment],
-    metrics: &Metrics,
-    race: Option<&Race>,
-    sweep: &mut Sweep<'_>,
-) -> (Rows, Vec<Decided>) {
+pub fn evaluate(deployments: &[Deployment], metrics: &Metrics, how: How<'_>, sweep: &mut Sweep<'_>) -> Rows {
     let mut rows = Rows::default();
     rows.values.reserve(deployments.len() * metrics.width());
     if metrics.has_details {
@@ -166,19 +184,25 @@ pub fn evaluate(
             metrics.row(&summary, &mut rows.values);
             rows.requests.push(summary.requests.offered);
             rows.engines.push(summary.engine);
+            rows.decided.push(Decided::Unknown);
         }
-        return (rows, vec![Decided::Unknown; deployments.len()]);
+        return rows;
     }
-    let estimates: Vec<(Estimate, Decided)> = match race {
-        Some(race) => race.run(deployments, sweep),
-        None => sweep.estimate(deployments).into_iter().map(|one| (one, Decided::Unknown)).collect(),
+    let raced = match how {
+        How::Raced(race) => race.run(deployments, sweep),
+        How::Whole(race) => race.whole(deployments, sweep),
+        How::Exact => {
+            for (deployment, estimate) in deployments.iter().zip(sweep.estimate(deployments)) {
+                rows.push(metrics, deployment, &estimate, Decided::Unknown);
+            }
+            return rows;
+        }
     };
-    let mut decided = Vec::with_capacity(deployments.len());
-    for (deployment, (estimate, how)) in deployments.iter().zip(estimates) {
-        metrics.estimated(deployment, &estimate, &mut rows.values);
-        rows.requests.push(estimate.requests.offered);
-        rows.engines.push(estimate.engine);
-        decided.push(how);
+    for (deployment, Raced { estimate, decided, above, .. }) in deployments.iter().zip(raced) {
+        rows.push(metrics, deployment, &estimate, decided);
+        if let (Decided::Met, Some(above)) = (decided, above) {
+            rows.doubts.push(above.into());
+        }
     }
-    (rows, decided)
+    rows
 }

@@ -2,7 +2,8 @@
 //!
 //! One pass writes `summary.csv` and keeps, of each feasible row, its position and what is to be small. A few units
 //! at a time are read and written out as text in parallel, and then taken up in order, so that the result is the
-//! same on any number of threads. A second pass reads only the units that hold rows of the front.
+//! same on any number of threads. A second pass reads only the units that hold rows of the front. Before both, what
+//! a race accepted early and may be on the front is run in full ([`Refined`]).
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,12 @@ use offing_core::{Deployment, Summary};
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::cells::{Cells, end, push_number, push_text, rows};
+use crate::cells::{Cells, end, push_number, push_text};
 use crate::folder::{MANIFEST, json};
 use crate::found::{Axes, Dropped, Effect, Found, Kept, Missed, Near, Number, Numbers, Reason, Ties};
-use crate::plan::{Looked, hex};
+use crate::plan::{Looked, MINIMISED, hex};
 use crate::race::Decided;
+use crate::refine::Refined;
 use crate::unit::{Unit, Verdict};
 use crate::{AxisEffect, ExploreError, Folder, Minima, Plan, Sensitivity, cover, front, smallest_fix};
 
@@ -37,8 +39,6 @@ const MOST_NEAR: usize = 10;
 const MOST_TIES: usize = 20;
 /// Deployments of a sample's surroundings that are tried for one smallest fix.
 const MOST_TRIED: u32 = 500;
-/// What is small by default.
-const DEFAULT: [&str; 2] = ["latency_p95_ms", "cost_usd_per_hour"];
 
 /// The units that are not in the folder, torn ones among them.
 ///
@@ -55,9 +55,11 @@ pub fn missing(plan: &Plan<'_>, folder: &Folder) -> Result<Vec<u64>, ExploreErro
 /// # Errors
 /// If a unit is missing, or the disk fails.
 pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished, ExploreError> {
-    let chosen = Chosen::new(plan);
+    let of_goal = of_goal(plan);
     let cells = Cells::new(plan);
-    let mut gathered = Gathered::new(plan, &chosen);
+    let refined = Refined::new(plan, folder)?;
+    let mut gathered = Gathered::new(plan, of_goal.len());
+    gathered.numbers.refined = refined.len() as u64;
     let mut summary = folder.create("summary.csv")?;
     summary.put(&cells.header())?;
     #[cfg(feature = "parquet")]
@@ -66,7 +68,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     let at_once = rayon::current_num_threads().clamp(1, MOST_AT_ONCE) as u64;
     let read = |from: u64| -> Result<Vec<Part>, ExploreError> {
         let units = (from..plan.units().min(from + at_once)).into_par_iter();
-        units.map(|unit| Part::read(plan, folder, &cells, unit)).collect()
+        units.map(|unit| Part::read(plan, folder, &refined, &cells, unit)).collect()
     };
     let mut parts = read(0)?;
     let mut next = at_once;
@@ -76,7 +78,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
                 summary.put(&part.csv)?;
                 #[cfg(feature = "parquet")]
                 table.write(&part.unit, &part.digits)?;
-                gathered.add(plan, &chosen, &part);
+                gathered.add(plan, &of_goal, &part);
             }
             Ok(())
         };
@@ -91,8 +93,8 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     outputs.extend([table.finish()?]);
 
     let Gathered { numbers, ranked, points, feasible, reasons, near, sensitivity } = gathered;
-    let on_front = front(&points, chosen.minimise.len());
-    outputs.extend([write_front(plan, folder, &cells, &on_front, &ranked)?]);
+    let on_front = front(&points, plan.minimise.len());
+    outputs.extend([write_front(plan, (folder, &refined), &cells, &on_front, &ranked)?]);
     let mut write = |name: &str, bytes: &[u8]| -> Result<(), ExploreError> {
         folder.write(name, bytes)?;
         outputs.insert(name.into(), folder.hash(name)?);
@@ -100,13 +102,13 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     };
     if let Some(sensitivity) = sensitivity {
         let effects = sensitivity.finish();
-        write("sensitivity.json", &json(&told_effects(plan, &chosen, &effects)))?;
-        write("sensitivity.csv", &effects_csv(plan, &chosen, &effects))?;
+        write("sensitivity.json", &json(&told_effects(plan, &of_goal, &effects)))?;
+        write("sensitivity.csv", &effects_csv(plan, &of_goal, &effects))?;
     }
 
-    let picks = cover(&points, chosen.minimise.len(), &on_front, size);
+    let picks = cover(&points, plan.minimise.len(), &on_front, size);
     let kept = picks.par_iter().map(|pick| {
-        let names: Vec<String> = chosen.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect();
+        let names: Vec<String> = plan.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect();
         let (digits, deployment) = deployment(plan, ranked[pick.row]);
         let number = |row: &usize| Number(number(plan, ranked[*row]));
         Kept {
@@ -128,7 +130,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
         models: plan.identity.models.clone(),
         version: plan.identity.version.clone(),
         require: plan.scenario.goal.require.iter().map(|condition| condition.text().into()).collect(),
-        minimise: chosen.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect(),
+        minimise: plan.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect(),
         notes: notes(plan, &numbers, ranked.len() as u64),
         front: on_front.len() as u64,
         shortlist: kept.collect(),
@@ -168,27 +170,13 @@ pub fn complete(
     if keep_units { Ok(()) } else { folder.remove_units() }
 }
 
-/// Metrics by their place in a row.
-struct Chosen {
-    minimise: Vec<usize>,
-    /// Those of the goal, whose sensitivity is told.
-    of_goal: Vec<usize>,
-}
-
-impl Chosen {
-    fn new(plan: &Plan<'_>) -> Self {
-        let wanted = &plan.scenario.goal.minimise;
-        let place = |name: &str| plan.metrics.position(name).expect("the goal was checked");
-        let minimise: Vec<usize> = match wanted.is_empty() {
-            true => DEFAULT.map(place).into(),
-            false => wanted.iter().map(|name| place(name)).collect(),
-        };
-        let mut of_goal = plan.judge.uses();
-        of_goal.extend(&minimise);
-        of_goal.sort_unstable();
-        of_goal.dedup();
-        Chosen { minimise, of_goal }
-    }
+/// The metrics of the goal, whose sensitivity is told, by their places in a row.
+fn of_goal(plan: &Plan<'_>) -> Vec<usize> {
+    let mut of_goal = plan.judge.uses();
+    of_goal.extend(&plan.minimise);
+    of_goal.sort_unstable();
+    of_goal.dedup();
+    of_goal
 }
 
 /// What a unit adds.
@@ -201,28 +189,23 @@ struct Part {
 }
 
 impl Part {
-    fn read(plan: &Plan<'_>, folder: &Folder, cells: &Cells<'_>, number: u64) -> Result<Part, ExploreError> {
-        let Some(unit) = folder.read_unit(plan, number)? else {
-            return Err(incomplete(plan, folder, number));
-        };
+    fn read(
+        plan: &Plan<'_>,
+        folder: &Folder,
+        refined: &Refined,
+        cells: &Cells<'_>,
+        number: u64,
+    ) -> Result<Part, ExploreError> {
+        let unit = refined.unit(plan, folder, number)?;
         let first = plan.positions(number).start;
         let mut csv = Vec::with_capacity(unit.offsets.len() * 256);
         let (mut digits, mut here) = (Vec::new(), Vec::new());
-        for (row, predicted) in rows(&unit) {
+        for (row, predicted) in unit.rows() {
             plan.points.digits(first + u64::from(unit.offsets[row]), &mut here);
             cells.push(&mut csv, &here, &unit, row, predicted);
             digits.extend_from_slice(&here);
         }
         Ok(Part { first, unit, csv, digits })
-    }
-}
-
-fn incomplete(plan: &Plan<'_>, folder: &Folder, unit: u64) -> ExploreError {
-    ExploreError::Incomplete {
-        folder: folder.path().to_owned(),
-        missing: vec![unit],
-        units: plan.units(),
-        shards: folder.shards(),
     }
 }
 
@@ -251,7 +234,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(plan: &Plan<'_>, chosen: &Chosen) -> Self {
+    fn new(plan: &Plan<'_>, of_goal: usize) -> Self {
         let lengths: Vec<u64> = plan.scenario.space.axes().iter().map(|axis| axis.len()).collect();
         Gathered {
             numbers: Numbers {
@@ -265,17 +248,17 @@ impl Gathered {
             feasible: vec![0; plan.points.len().div_ceil(64) as usize],
             reasons: BTreeMap::new(),
             near: Vec::new(),
-            sensitivity: (!lengths.is_empty()).then(|| Sensitivity::new(&lengths, chosen.of_goal.len())),
+            sensitivity: (!lengths.is_empty()).then(|| Sensitivity::new(&lengths, of_goal)),
         }
     }
 
-    fn add(&mut self, plan: &Plan<'_>, chosen: &Chosen, part: &Part) {
+    fn add(&mut self, plan: &Plan<'_>, of_goal: &[usize], part: &Part) {
         let Part { first, unit, digits, .. } = part;
         let axes = plan.scenario.space.axes().len();
-        let mut of_goal = vec![0.0; chosen.of_goal.len()];
+        let mut values = vec![0.0; of_goal.len()];
         // Per text of the unit: how often, and between which numbers.
         let mut reasons: Vec<Option<(Verdict, u64, f64, f64)>> = vec![None; unit.texts.len()];
-        for (row, predicted) in rows(unit) {
+        for (row, predicted) in unit.rows() {
             let position = first + u64::from(unit.offsets[row]);
             let verdict = unit.verdicts[row];
             let numbers = &mut self.numbers;
@@ -299,18 +282,18 @@ impl Gathered {
             let Some(at) = predicted else { continue };
             let numbers = &mut self.numbers;
             numbers.not_distinguishable += u64::from(unit.decided[at] == Decided::Open);
-            numbers.decided_early += u64::from(unit.decided[at] == Decided::Early);
+            numbers.decided_early += u64::from(unit.decided[at].is_early());
             numbers.requests += unit.requests[at];
             if let Some(sensitivity) = &mut self.sensitivity {
-                for (value, &metric) in of_goal.iter_mut().zip(&chosen.of_goal) {
+                for (value, &metric) in values.iter_mut().zip(of_goal) {
                     *value = unit.metrics[metric][at];
                 }
-                sensitivity.add(&digits[row * axes..(row + 1) * axes], &of_goal);
+                sensitivity.add(&digits[row * axes..(row + 1) * axes], &values);
             }
             let is_known = |&metric: &usize| !unit.metrics[metric][at].is_nan();
-            if verdict == Verdict::Feasible && chosen.minimise.iter().all(is_known) {
+            if verdict == Verdict::Feasible && plan.minimise.iter().all(is_known) {
                 self.ranked.push(position);
-                self.points.extend(chosen.minimise.iter().map(|&metric| unit.metrics[metric][at]));
+                self.points.extend(plan.minimise.iter().map(|&metric| unit.metrics[metric][at]));
             }
         }
         for (text, reason) in unit.texts.iter().zip(reasons) {
@@ -361,7 +344,7 @@ fn axes(plan: &Plan<'_>, digits: &[u64]) -> Axes {
 /// The rows of the front, in order of their positions.
 fn write_front(
     plan: &Plan<'_>,
-    folder: &Folder,
+    (folder, refined): (&Folder, &Refined),
     cells: &Cells<'_>,
     on_front: &[usize],
     ranked: &[u64],
@@ -373,10 +356,10 @@ fn write_front(
     let length = plan.positions(0).end;
     let lines = |positions: &[u64]| -> Result<Vec<u8>, ExploreError> {
         let number = positions[0] / length;
-        let unit = folder.read_unit(plan, number)?.ok_or_else(|| incomplete(plan, folder, number))?;
+        let unit = refined.unit(plan, folder, number)?;
         let first = plan.positions(number).start;
         let (mut csv, mut digits) = (Vec::new(), Vec::new());
-        for (row, predicted) in rows(&unit) {
+        for (row, predicted) in unit.rows() {
             let position = first + u64::from(unit.offsets[row]);
             if positions.binary_search(&position).is_ok() {
                 plan.points.digits(position, &mut digits);
@@ -482,7 +465,7 @@ fn notes(plan: &Plan<'_>, numbers: &Numbers, ranked: u64) -> Vec<String> {
     if goal.minimise.is_empty() {
         notes.push(format!(
             "the goal does not say what is to be small, so {} were taken: write `minimise` in `[goal]`",
-            DEFAULT.map(|name| format!("`{name}`")).join(" and ")
+            MINIMISED.map(|name| format!("`{name}`")).join(" and ")
         ));
     }
     if goal.require.is_empty() {
@@ -503,11 +486,11 @@ fn notes(plan: &Plan<'_>, numbers: &Numbers, ranked: u64) -> Vec<String> {
     notes
 }
 
-fn told_effects(plan: &Plan<'_>, chosen: &Chosen, effects: &[AxisEffect]) -> serde_json::Value {
+fn told_effects(plan: &Plan<'_>, of_goal: &[usize], effects: &[AxisEffect]) -> serde_json::Value {
     let known = |value: f64| (!value.is_nan()).then_some(value);
     let told = effects.iter().flat_map(|effect| {
         let axis = &plan.scenario.space.axes()[effect.axis];
-        effect.metrics.iter().zip(&chosen.of_goal).map(move |(metric, &at)| Effect {
+        effect.metrics.iter().zip(of_goal).map(move |(metric, &at)| Effect {
             axis: axis.keys().map(String::from).collect(),
             metric: plan.metrics.names()[at].clone(),
             first_order: known(metric.first_order),
@@ -521,12 +504,12 @@ fn told_effects(plan: &Plan<'_>, chosen: &Chosen, effects: &[AxisEffect]) -> ser
 }
 
 /// The mean of each metric of the goal at each value of each axis.
-fn effects_csv(plan: &Plan<'_>, chosen: &Chosen, effects: &[AxisEffect]) -> Vec<u8> {
+fn effects_csv(plan: &Plan<'_>, of_goal: &[usize], effects: &[AxisEffect]) -> Vec<u8> {
     let mut csv = b"axis,value,metric,mean,rows\n".to_vec();
     for effect in effects {
         let axis = &plan.scenario.space.axes()[effect.axis];
         let keys = axis.keys().collect::<Vec<_>>().join(" ");
-        for (metric, &at) in effect.metrics.iter().zip(&chosen.of_goal) {
+        for (metric, &at) in effect.metrics.iter().zip(of_goal) {
             for level in &metric.main {
                 push_text(&mut csv, &keys);
                 push_text(&mut csv, &axis.labels(level.digit).join(" "));

@@ -5,6 +5,7 @@
 //! inputs/0, inputs/1, ..   the files that it names, as listed in plan.json
 //! units/plan.json          what decides the result; written first, gone at the end
 //! units/0000012.bin        results of a unit
+//! units/refined-0-0000003.bin  whole runs of what a race accepted early and may be on the front
 //! summary.csv, front.csv, shortlist.json, sensitivity.json, sensitivity.csv (summary.parquet)
 //! manifest.json            how it was made; its being there says that the run is complete
 //! ```
@@ -23,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::plan::hex;
-use crate::unit::{Head, Unit};
+use crate::refine::Place;
+use crate::unit::{HEAD_BYTES, Head, Unit};
 use crate::{ExploreError, Identity, Input, Plan};
 
 /// The folder of one run.
@@ -200,6 +202,43 @@ impl Folder {
         Ok(bytes.and_then(|bytes| Unit::from_bytes(&bytes, head(plan, unit))))
     }
 
+    /// Whether a unit has rows that a race accepted early, by its head; a guess where there is no such file.
+    pub(crate) fn may_have_met(&self, unit: u64) -> Result<bool, ExploreError> {
+        let path = self.path.join(unit_name(unit));
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        match File::open(&path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                Err(ExploreError::Disk { step: "read", path, cause })
+            }
+            _ => Ok(Unit::may_have_met(&head)),
+        }
+    }
+
+    /// The results of a part of a round of whole runs; nothing if they are not there, torn, or of another plan.
+    pub(crate) fn read_refined(&self, plan: &Plan<'_>, place: Place) -> Result<Option<Unit>, ExploreError> {
+        let bytes = self.try_read(&refined_name(place))?;
+        Ok(bytes.and_then(|bytes| Unit::from_bytes(&bytes, head(plan, refined_number(place)))))
+    }
+
+    pub(crate) fn write_refined(
+        &self,
+        plan: &Plan<'_>,
+        place: Place,
+        results: &Unit,
+    ) -> Result<(), ExploreError> {
+        self.write(&refined_name(place), &results.to_bytes(head(plan, refined_number(place))))
+    }
+
+    /// What is to be said if this unit, at least, is missing.
+    pub(crate) fn incomplete(&self, plan: &Plan<'_>, unit: u64) -> ExploreError {
+        ExploreError::Incomplete {
+            folder: self.path.clone(),
+            missing: vec![unit],
+            units: plan.units(),
+            shards: self.shards(),
+        }
+    }
+
     pub(crate) fn write_unit(&self, plan: &Plan<'_>, unit: u64, results: &Unit) -> Result<(), ExploreError> {
         self.write(&unit_name(unit), &results.to_bytes(head(plan, unit)))
     }
@@ -248,6 +287,15 @@ fn head<'p>(plan: &'p Plan<'_>, unit: u64) -> Head<'p> {
 
 fn unit_name(unit: u64) -> String {
     format!("units/{unit:07}.bin")
+}
+
+fn refined_name(Place { round, number }: Place) -> String {
+    format!("units/refined-{round}-{number:07}.bin")
+}
+
+/// No unit of a sweep has such a number.
+fn refined_number(Place { round, number }: Place) -> u64 {
+    1 << 63 | u64::from(round) << 32 | u64::from(number)
 }
 
 /// A name beside the final one that no other process has, on whatever machine.

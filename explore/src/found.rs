@@ -89,8 +89,11 @@ pub struct Numbers {
     pub feasible: u64,
     /// Of those predicted: the whole run does not tell whether the requirement of the race is met.
     pub not_distinguishable: u64,
-    /// Of those predicted: given up after a part of the run.
+    /// Of those predicted: the row rests on a part of the run.
     pub decided_early: u64,
+    /// Of those predicted: decided after a part of the run, and run in full because they might have been on the front.
+    #[serde(default)]
+    pub refined: u64,
     /// Requests that were simulated, each deployment that shares a lane counted.
     pub requests: u64,
 }

@@ -22,6 +22,7 @@ mod sample;
 mod screen;
 
 mod evaluate;
+mod intervals;
 mod plan;
 mod race;
 mod unit;
@@ -34,6 +35,7 @@ mod finish;
 mod found;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod refine;
 
 pub mod invert;
 mod judge;
@@ -42,14 +44,14 @@ mod sensitivity;
 mod shortlist;
 
 pub use error::ExploreError;
-pub use evaluate::{Metrics, Rows, evaluate};
+pub use evaluate::{How, Metrics, Rows, evaluate};
 pub use finish::{Finished, complete, finish, missing};
 pub use folder::Folder;
 pub use found::{Axes, Dropped, Effect, Found, Kept, Missed, Near, Number, Numbers, Reason, Ties};
 pub use judge::{Judge, Miss};
 pub use pareto::{front, front_by_definition, undominated};
 pub use plan::{Identity, Input, Looked, Plan};
-pub use race::{Decided, Race};
+pub use race::{Decided, Race, Raced};
 pub use sample::{MOST_NUMBERS, Points};
 pub use screen::{Minima, Rejection, SLACK_NS, Screen};
 pub use sensitivity::{AxisEffect, Level, MetricEffect, Sensitivity};

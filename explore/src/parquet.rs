@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, Type};
 
-use crate::cells::{engine_name, reason, rows};
+use crate::cells::{engine_name, reason};
 use crate::folder::Output;
 use crate::unit::Unit;
 use crate::{ExploreError, Folder, Plan};
@@ -39,6 +39,7 @@ struct Group {
     /// Whether a row is predicted; one of each of the following for each that is.
     predicted: Vec<bool>,
     requests: Vec<i64>,
+    decided: Vec<ByteArray>,
     engines: Vec<ByteArray>,
     metrics: Vec<Vec<f64>>,
 }
@@ -74,7 +75,7 @@ impl<'p> Table<'p> {
     pub(crate) fn write(&mut self, unit: &Unit, digits: &[u64]) -> Result<(), ExploreError> {
         let axes = self.plan.scenario.space.axes();
         let group = &mut self.group;
-        for (row, predicted) in rows(unit) {
+        for (row, predicted) in unit.rows() {
             let digits = &digits[row * axes.len()..(row + 1) * axes.len()];
             group.numbers.push(self.plan.points.number(digits));
             let labels = axes.iter().zip(digits).flat_map(|(axis, &digit)| axis.labels(digit));
@@ -85,6 +86,7 @@ impl<'p> Table<'p> {
             group.predicted.push(predicted.is_some());
             if let Some(at) = predicted {
                 group.requests.push(unit.requests[at] as i64);
+                group.decided.push(ByteArray::from(unit.decided[at].name()));
                 group.engines.push(ByteArray::from(engine_name(unit.engines[at])));
             }
         }
@@ -112,6 +114,7 @@ impl<'p> Table<'p> {
             }
             let levels: Vec<i16> = group.predicted.iter().map(|&there| i16::from(there)).collect();
             column::<Int64Type>(&mut out, &group.requests, Some(&levels))?;
+            column::<ByteArrayType>(&mut out, &group.decided, Some(&levels))?;
             column::<ByteArrayType>(&mut out, &group.engines, Some(&levels))?;
             for values in &group.metrics {
                 let mut next = values.iter();
@@ -170,6 +173,7 @@ fn schema(plan: &Plan<'_>) -> Result<Arc<Type>, ParquetError> {
         fields.push(field(name, Physical::BYTE_ARRAY, Repetition::REQUIRED)?);
     }
     fields.push(field("requests", Physical::INT64, Repetition::OPTIONAL)?);
+    fields.push(field("decided", Physical::BYTE_ARRAY, Repetition::OPTIONAL)?);
     fields.push(field("engine", Physical::BYTE_ARRAY, Repetition::OPTIONAL)?);
     for name in plan.metrics.names() {
         fields.push(field(name, Physical::DOUBLE, Repetition::OPTIONAL)?);

@@ -12,7 +12,10 @@ use crate::race::Race;
 use crate::{ExploreError, Judge, Metrics, Points, Screen};
 
 /// Changes with everything that changes a byte of a unit file or of a result, beside the version.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
+
+/// What is to be small where the goal does not say.
+pub(crate) const MINIMISED: [&str; 2] = ["latency_p95_ms", "cost_usd_per_hour"];
 
 /// A file that the scenario names, with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +110,8 @@ pub struct Plan<'a> {
     pub judge: Judge,
     /// The same for each requirement alone.
     pub judges: Vec<Judge>,
+    /// Where the metrics that are to be small stand in a row.
+    pub minimise: Vec<usize>,
     /// How requirements are decided early; nothing if they are not.
     pub race: Option<Race>,
     pub(crate) fingerprint: [u8; 32],
@@ -154,7 +159,12 @@ impl<'a> Plan<'a> {
             let goal = Goal { require: require.to_vec(), minimise: Vec::new() };
             Judge::new(&goal, metrics.names())
         };
-        let require = &scenario.goal.require;
+        let Goal { require, minimise } = &scenario.goal;
+        let place = |name: &str| metrics.position(name).expect("the goal was checked");
+        let minimise: Vec<usize> = match minimise.is_empty() {
+            true => MINIMISED.map(place).into(),
+            false => minimise.iter().map(|name| place(name)).collect(),
+        };
         Ok(Plan {
             scenario,
             models,
@@ -165,7 +175,8 @@ impl<'a> Plan<'a> {
             screen: Screen::new(&scenario.goal, models),
             fingerprint: identity.fingerprint(),
             unit_len: unit_len(points.len()),
-            race: Race::new(&scenario.goal).filter(|_| !is_exact),
+            race: Race::new(scenario, &metrics, &minimise).filter(|_| !is_exact),
+            minimise,
             identity,
             metrics,
             points,

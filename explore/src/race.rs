@@ -1,9 +1,10 @@
-//! Gives up early what certainly misses a requirement on a quantile of the latency.
+//! Simulates a part of the run where that tells whether a requirement on a quantile of the latency is met.
 //!
 //! `latency_p95_ms <= 150` is missed by a deployment of which more than 5 % of the requests take longer than 150 ms.
 //! Whether they do is often clear after a sixteenth of the run: then the rest of it is not simulated, and the row
-//! holds the metrics of the part that was. Everything else runs for the whole duration, so that what is compared on
-//! the front was simulated alike.
+//! holds the metrics of the part that was. What clearly meets it stops early as well, if everything else that is
+//! required is clear too and everything that is to be small has an interval ([`Intervals`]). Those that the intervals
+//! leave on the front run for the whole duration in the end ([`crate::refine`]).
 //!
 //! Two things make an early decision wrong, and each has its guard:
 //! - Successive requests are alike, so the share has the standard error of batch means, never less than that of
@@ -18,18 +19,19 @@
 
 use offing_core::{Deployment, Span};
 use offing_models::loads;
-use offing_scenarios::Goal;
+use offing_scenarios::{Goal, Scenario};
 use offing_sim::{Above, CALM, Estimate, Sweep, relaxation_requests};
 
-/// Standard errors between a share and its limit.
-const SIGMAS: f64 = 4.0;
+use crate::intervals::{Intervals, SIGMAS};
+use crate::{Judge, Metrics};
+
 /// The rounds, as parts of the observed span.
-const PARTS: [u64; 2] = [16, 4];
-/// A round of fewer requests decides next to nothing.
-const FEWEST: f64 = 2048.0;
+const PARTS: [u64; 4] = [16, 8, 4, 2];
+/// Requests of a round, at least: the quantiles of fewer are worth little.
+const FEWEST: f64 = 8192.0;
 
 /// A requirement that can be decided early.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Race {
     /// What may be exceeded [ns],
     limit_ns: f64,
@@ -37,13 +39,21 @@ pub struct Race {
     allowed: f64,
     /// The requirement as it was written.
     text: String,
+    metrics: Metrics,
+    intervals: Intervals,
+    /// The other requirements.
+    others: Judge,
+    /// Whether everything that is to be small has an interval.
+    accepts: bool,
 }
 
 /// What the race says of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
     /// It missed the requirement in a part of the run.
-    Early,
+    Missed,
+    /// It meets everything in a part of the run.
+    Met,
     /// The whole run tells.
     Whole,
     /// The whole run does not tell.
@@ -54,13 +64,39 @@ pub enum Decided {
 
 impl Decided {
     /// All of them, in the order of their numbers in unit files.
-    pub const ALL: [Decided; 4] = [Decided::Early, Decided::Whole, Decided::Open, Decided::Unknown];
+    pub const ALL: [Decided; 5] =
+        [Decided::Missed, Decided::Met, Decided::Whole, Decided::Open, Decided::Unknown];
+
+    /// As it is written in results; nothing where there was no race.
+    pub fn name(self) -> &'static str {
+        ["early", "early", "whole", "open", ""][self as usize]
+    }
+
+    /// Whether the row rests on a part of the run.
+    pub fn is_early(self) -> bool {
+        matches!(self, Decided::Missed | Decided::Met)
+    }
+}
+
+/// What a race found out about a deployment.
+#[derive(Clone, Copy, Debug)]
+pub struct Raced {
+    /// The numbers of the last round.
+    pub estimate: Estimate,
+    /// What they tell.
+    pub decided: Decided,
+    /// How sure they are; nothing where lanes do not say.
+    pub above: Option<Above>,
+    /// Requests that were simulated in all rounds.
+    pub simulated: u64,
 }
 
 impl Race {
-    /// The race for the first requirement of a goal that has the right form.
-    pub fn new(goal: &Goal) -> Option<Race> {
-        goal.require.iter().find_map(|condition| {
+    /// The race for the first requirement of a scenario's goal that has the right form, over rows with these metrics.
+    /// `minimise` are the places of those that are to be small.
+    pub fn new(scenario: &Scenario, metrics: &Metrics, minimise: &[usize]) -> Option<Race> {
+        let require = &scenario.goal.require;
+        let (raced, limit_ns, allowed) = require.iter().enumerate().find_map(|(number, condition)| {
             let limit = condition.limit().filter(|limit| limit.at_most)?;
             let allowed = match limit.metric.as_str() {
                 "latency_p50_ms" => 0.5,
@@ -70,7 +106,20 @@ impl Race {
                 "latency_p999_ms" => 0.001,
                 _ => return None,
             };
-            Some(Race { limit_ns: limit.limit * 1e6, allowed, text: condition.text().into() })
+            Some((number, limit.limit * 1e6, allowed))
+        })?;
+        let mut others = require.clone();
+        let text = others.remove(raced).text().into();
+        let goal = Goal { require: others, minimise: Vec::new() };
+        let intervals = Intervals::new(metrics);
+        Some(Race {
+            limit_ns,
+            allowed,
+            text,
+            metrics: metrics.clone(),
+            others: Judge::new(&goal, metrics.names()),
+            accepts: minimise.iter().all(|&metric| intervals.has(metric)),
+            intervals,
         })
     }
 
@@ -80,10 +129,11 @@ impl Race {
     }
 
     /// Estimates deployments, in their order. Those that lanes cannot have run for the whole duration, alone.
-    pub fn run(&self, deployments: &[Deployment], sweep: &mut Sweep<'_>) -> Vec<(Estimate, Decided)> {
-        let mut found: Vec<Option<(Estimate, Decided)>> = vec![None; deployments.len()];
+    pub fn run(&self, deployments: &[Deployment], sweep: &mut Sweep<'_>) -> Vec<Raced> {
+        let mut found: Vec<Option<Raced>> = vec![None; deployments.len()];
+        let mut simulated = vec![0; deployments.len()];
         let mut alive: Vec<usize> = (0..deployments.len()).collect();
-        // A part of the run meets the requirement, so the next part will hardly miss it.
+        // A part of the run meets the requirement but cannot be the last, so the next part is no better.
         let mut looks_good = vec![false; deployments.len()];
         for part in PARTS {
             let (tried, mut next): (Vec<usize>, Vec<usize>) = alive
@@ -93,30 +143,70 @@ impl Race {
                 tried.iter().map(|&i| shortened(&deployments[i], part)).collect();
             let estimates = sweep.estimate_in_lanes(&shortened, self.limit_ns);
             for ((&i, d), estimate) in tried.iter().zip(&shortened).zip(estimates) {
-                let told = estimate
-                    .as_ref()
-                    .and_then(|(estimate, above)| self.tell(d, sweep, (estimate, *above), 0.0));
-                match (told, estimate) {
-                    (Some(false), Some((estimate, _))) => found[i] = Some((estimate, Decided::Early)),
-                    _ => next.push(i),
+                let Some((estimate, above)) = estimate else {
+                    next.push(i);
+                    continue;
+                };
+                simulated[i] += estimate.requests.offered;
+                let raced =
+                    |decided| Raced { estimate, decided, above: Some(above), simulated: simulated[i] };
+                match self.tell(d, sweep, (&estimate, above), 0.0) {
+                    Some(false) => found[i] = Some(raced(Decided::Missed)),
+                    Some(true) if !self.accepts || d.placement.queue.is_some() => looks_good[i] = true,
+                    Some(true) if self.is_certain(d, &raced(Decided::Met)) => {
+                        found[i] = Some(raced(Decided::Met));
+                    }
+                    _ => {}
                 }
-                looks_good[i] = told == Some(true);
+                if found[i].is_none() {
+                    next.push(i);
+                }
             }
             next.sort_unstable();
             alive = next;
         }
         let left: Vec<Deployment> = alive.iter().map(|&i| deployments[i].clone()).collect();
-        for ((&i, d), estimate) in alive.iter().zip(&left).zip(sweep.estimate_in_lanes(&left, self.limit_ns))
-        {
-            found[i] = Some(match estimate {
-                Some((estimate, above)) => {
-                    let is_open = self.tell(d, sweep, (&estimate, above), CALM).is_none();
-                    (estimate, if is_open { Decided::Open } else { Decided::Whole })
-                }
-                None => (Estimate::of_run(d, &sweep.simulate(d)), Decided::Unknown),
-            });
+        for (&i, raced) in alive.iter().zip(self.whole(&left, sweep)) {
+            found[i] = Some(Raced { simulated: simulated[i] + raced.simulated, ..raced });
         }
         found.into_iter().map(|one| one.expect("each was simulated in the end")).collect()
+    }
+
+    /// Estimates deployments by whole runs, in their order.
+    pub fn whole(&self, deployments: &[Deployment], sweep: &mut Sweep<'_>) -> Vec<Raced> {
+        let estimates = sweep.estimate_in_lanes(deployments, self.limit_ns);
+        let of = |(d, estimate): (&Deployment, Option<(Estimate, Above)>)| {
+            let (estimate, above, decided) = match estimate {
+                Some((estimate, above)) => {
+                    let is_open = self.tell(d, sweep, (&estimate, above), CALM).is_none();
+                    (estimate, Some(above), if is_open { Decided::Open } else { Decided::Whole })
+                }
+                None => (Estimate::of_run(d, &sweep.simulate(d)), None, Decided::Unknown),
+            };
+            Raced { estimate, decided, above, simulated: estimate.requests.offered }
+        };
+        deployments.iter().zip(estimates).map(of).collect()
+    }
+
+    /// Lower and upper ends of all metrics of a row, NaN where there are none. A row that rests on the whole run is one
+    /// point.
+    pub fn ends(&self, d: &Deployment, raced: &Raced) -> (Vec<f64>, Vec<f64>) {
+        let mut row = Vec::with_capacity(self.metrics.width());
+        self.metrics.estimated(d, &raced.estimate, &mut row);
+        match raced.above.filter(|_| raced.decided.is_early()) {
+            Some(above) => self.intervals.of_row(&row, raced.estimate.requests.offered, above.into()),
+            None => (row.clone(), row),
+        }
+    }
+
+    pub(crate) fn intervals(&self) -> &Intervals {
+        &self.intervals
+    }
+
+    /// Whether all other requirements are met within the intervals.
+    fn is_certain(&self, d: &Deployment, raced: &Raced) -> bool {
+        let (low, high) = self.ends(d, raced);
+        self.others.verdict(&low, &high) == Some(true)
     }
 
     /// Whether a deployment meets the requirement; nothing if that is not certain. Below a load of `calm` a queue

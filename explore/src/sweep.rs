@@ -8,6 +8,7 @@ use offing_core::Deployment;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::evaluate::How;
 use crate::plan::Looked;
 use crate::race::Decided;
 use crate::unit::{Unit, Verdict};
@@ -89,13 +90,10 @@ pub fn sweep(
         units.par_iter().map(|&unit| Ok(folder.read_unit(plan, unit)?.is_some())).collect();
     let (there, missing): (Vec<_>, Vec<_>) = units.iter().zip(found?).partition(|(_, found)| *found);
     done(there.iter().map(|(unit, _)| length(**unit)).sum());
-    // What a thread has made for one unit serves the next.
-    let idle = Mutex::new(Vec::new());
+    let workers = Workers::new(plan);
     missing.par_iter().with_max_len(1).try_for_each(|(unit, _)| {
-        let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut worker = taken.unwrap_or_else(|| Worker::new(plan));
-        folder.write_unit(plan, **unit, &compute(plan, **unit, &mut worker))?;
-        idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        let results = workers.with(|worker| compute(plan, **unit, worker));
+        folder.write_unit(plan, **unit, &results)?;
         done(length(**unit));
         Ok(())
     })?;
@@ -103,9 +101,30 @@ pub fn sweep(
 }
 
 /// What a thread keeps from unit to unit.
-struct Worker<'p> {
+pub(crate) struct Worker<'p> {
     minima: Minima,
-    sweep: offing_sim::Sweep<'p>,
+    pub sweep: offing_sim::Sweep<'p>,
+}
+
+/// Hands what a thread has made for one unit to the next.
+pub(crate) struct Workers<'a, 'p> {
+    plan: &'a Plan<'p>,
+    idle: Mutex<Vec<Worker<'p>>>,
+}
+
+impl<'a, 'p> Workers<'a, 'p> {
+    pub(crate) fn new(plan: &'a Plan<'p>) -> Self {
+        Workers { plan, idle: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Worker<'p>) -> T) -> T {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut worker = taken.unwrap_or_else(|| Worker::new(self.plan));
+        let done = work(&mut worker);
+        idle().push(worker);
+        done
+    }
 }
 
 impl<'p> Worker<'p> {
@@ -119,7 +138,8 @@ impl<'p> Worker<'p> {
 fn compute(plan: &Plan<'_>, unit: u64, worker: &mut Worker<'_>) -> Unit {
     let positions = plan.positions(unit);
     let Worker { minima, sweep } = worker;
-    let mut rows = Results::new(plan, sweep);
+    let how = plan.race.as_ref().map_or(How::Exact, How::Raced);
+    let mut rows = Results::new(plan, how, sweep);
     let mut digits = Vec::new();
     for position in positions.clone() {
         if plan.points.is_repeated(position) {
@@ -140,8 +160,9 @@ fn compute(plan: &Plan<'_>, unit: u64, worker: &mut Worker<'_>) -> Unit {
 }
 
 /// A unit under way.
-struct Results<'p, 's, 'm> {
+pub(crate) struct Results<'p, 's, 'm> {
     plan: &'p Plan<'p>,
+    how: How<'p>,
     sweep: &'s mut offing_sim::Sweep<'m>,
     unit: Unit,
     text_numbers: BTreeMap<String, u32>,
@@ -151,11 +172,11 @@ struct Results<'p, 's, 'm> {
 }
 
 impl<'p, 's, 'm> Results<'p, 's, 'm> {
-    fn new(plan: &'p Plan<'p>, sweep: &'s mut offing_sim::Sweep<'m>) -> Self {
+    pub(crate) fn new(plan: &'p Plan<'p>, how: How<'p>, sweep: &'s mut offing_sim::Sweep<'m>) -> Self {
         let metrics = vec![Vec::new(); plan.metrics.width()];
         let unit = Unit { texts: vec![String::new()], metrics, ..Unit::default() };
         let text_numbers = BTreeMap::from([(String::new(), 0)]);
-        Results { plan, sweep, unit, text_numbers, waiting_rows: Vec::new(), waiting: Vec::new() }
+        Results { plan, how, sweep, unit, text_numbers, waiting_rows: Vec::new(), waiting: Vec::new() }
     }
 
     fn text(&mut self, text: &str) -> u32 {
@@ -178,7 +199,7 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
         unit.distances.push(distance);
     }
 
-    fn predict(&mut self, offset: u32, deployment: Deployment) {
+    pub(crate) fn predict(&mut self, offset: u32, deployment: Deployment) {
         self.waiting_rows.push(self.unit.offsets.len());
         self.waiting.push(deployment);
         self.add(offset, Verdict::Feasible, "", f64::NAN, 0.0);
@@ -190,7 +211,7 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
     /// Predicts and judges what waits.
     fn flush(&mut self) {
         let plan = self.plan;
-        let (rows, decided) = evaluate(&self.waiting, &plan.metrics, plan.race.as_ref(), self.sweep);
+        let rows = evaluate(&self.waiting, &plan.metrics, self.how, self.sweep);
         self.waiting.clear();
         for (number, row) in std::mem::take(&mut self.waiting_rows).into_iter().enumerate() {
             let values = &rows.values[rows.of(number)];
@@ -201,7 +222,7 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
                 self.unit.reasons[row] = self.missed(mask);
                 self.unit.distances[row] = plan.judge.distance(values);
             }
-            if let (Decided::Open, Some(race)) = (decided[number], &plan.race) {
+            if let (Decided::Open, Some(race)) = (rows.decided[number], &plan.race) {
                 let told = &self.unit.texts[self.unit.reasons[row] as usize];
                 let between = if told.is_empty() { "" } else { "; " };
                 let text = format!("{told}{between}not distinguishable from `{}`", race.requirement());
@@ -213,7 +234,8 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
         }
         self.unit.requests.extend(rows.requests);
         self.unit.engines.extend(rows.engines);
-        self.unit.decided.extend(decided);
+        self.unit.decided.extend(rows.decided);
+        self.unit.doubts.extend(rows.doubts);
     }
 
     /// The reason that names these requirements, one bit each: a goal has at most 64.
@@ -226,7 +248,7 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
         self.text(&format!("missed: {}", texts.join(", ")))
     }
 
-    fn finish(mut self) -> Unit {
+    pub(crate) fn finish(mut self) -> Unit {
         if !self.waiting.is_empty() {
             self.flush();
         }

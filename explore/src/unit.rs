@@ -5,15 +5,17 @@
 //! one by reading it, and computed again.
 //!
 //! ```text
-//! head      "OFFINGU1", fingerprint of the plan [32], unit u64, rows u32, predicted u32, width u32, texts u32
+//! head      "OFFINGU2", fingerprint of the plan [32], unit u64, met u32, rows u32, predicted u32, width u32, texts u32
 //! texts     for each: length u32, UTF-8
 //! rows      offset in the unit u32.. | verdict u8.. | text u32.. | value f64.. | distance f64..
 //! predicted requests u64.. | engine u8.. | decided u8.. | first metric f64.. | second metric f64.. | ..
+//! met       error of the mean f64.. | standard deviation f64.. | error of the number f64..
 //! end       checksum u64
 //! ```
 
 use offing_core::Engine;
 
+use crate::intervals::Doubt;
 use crate::race::Decided;
 
 /// What became of a number of the space.
@@ -66,6 +68,8 @@ pub(crate) struct Unit {
     pub decided: Vec<Decided>,
     /// One column per metric.
     pub metrics: Vec<Vec<f64>>,
+    /// How sure those rows are that are [`Decided::Met`], one of each.
+    pub doubts: Vec<Doubt>,
 }
 
 /// What a unit file has to be of.
@@ -76,7 +80,11 @@ pub(crate) struct Head<'f> {
     pub width: usize,
 }
 
-const MAGIC: &[u8; 8] = b"OFFINGU1";
+const MAGIC: &[u8; 8] = b"OFFINGU2";
+/// Up to and with the number of rows that are met.
+pub(crate) const HEAD_BYTES: usize = 8 + 32 + 8 + 4;
+const PARTS_OF_DOUBT: [fn(&Doubt) -> f64; 3] =
+    [|doubt| doubt.mean_error_ms, |doubt| doubt.sd_ms, |doubt| doubt.count_error];
 
 impl Unit {
     pub(crate) fn to_bytes(&self, head: Head<'_>) -> Vec<u8> {
@@ -85,7 +93,7 @@ impl Unit {
         bytes.extend(MAGIC);
         bytes.extend(head.fingerprint);
         bytes.extend(head.unit.to_le_bytes());
-        for count in [rows, predicted, head.width, self.texts.len()] {
+        for count in [self.doubts.len(), rows, predicted, head.width, self.texts.len()] {
             bytes.extend((count as u32).to_le_bytes());
         }
         for text in &self.texts {
@@ -102,6 +110,9 @@ impl Unit {
         bytes.extend(self.decided.iter().map(|decided| *decided as u8));
         for column in &self.metrics {
             column.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
+        }
+        for of in PARTS_OF_DOUBT {
+            self.doubts.iter().for_each(|doubt| bytes.extend(of(doubt).to_le_bytes()));
         }
         let sum = checksum(&bytes);
         bytes.extend(sum.to_le_bytes());
@@ -122,7 +133,7 @@ impl Unit {
             return None;
         }
         let mut count = || Some(u32::from_le_bytes(reader.array()?) as usize);
-        let (rows, predicted, width, texts) = (count()?, count()?, count()?, count()?);
+        let (met, rows, predicted, width, texts) = (count()?, count()?, count()?, count()?, count()?);
         if width != head.width || predicted > rows {
             return None;
         }
@@ -149,7 +160,55 @@ impl Unit {
         for _ in 0..width {
             unit.metrics.push(reader.column(predicted, f64::from_le_bytes)?);
         }
-        reader.0.is_empty().then_some(unit)
+        let mut column = || reader.column(met, f64::from_le_bytes);
+        let (mean_errors, sds, count_errors) = (column()?, column()?, column()?);
+        let doubts = mean_errors.into_iter().zip(sds).zip(count_errors);
+        unit.doubts = doubts
+            .map(|((mean_error_ms, sd_ms), count_error)| Doubt { mean_error_ms, sd_ms, count_error })
+            .collect();
+        let is_met = |decided: &&Decided| **decided == Decided::Met;
+        (reader.0.is_empty() && unit.decided.iter().filter(is_met).count() == met).then_some(unit)
+    }
+
+    /// Whether the beginning of a file says that rows of it are [`Decided::Met`]; yes where that is not clear.
+    pub(crate) fn may_have_met(beginning: &[u8]) -> bool {
+        let Some(met) = beginning.get(HEAD_BYTES - 4..HEAD_BYTES) else { return true };
+        met != [0; 4]
+    }
+
+    /// The rows with their number among the predicted ones.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (usize, Option<usize>)> + '_ {
+        self.verdicts.iter().enumerate().scan(0, |next, (row, verdict): (usize, &Verdict)| {
+            let predicted = verdict.is_predicted().then_some(*next);
+            *next += usize::from(predicted.is_some());
+            Some((row, predicted))
+        })
+    }
+
+    /// Puts a predicted row of another unit in the place of one that was [`Decided::Met`].
+    pub(crate) fn replace(
+        &mut self,
+        (row, at): (usize, usize),
+        other: &Unit,
+        (from, from_at): (usize, usize),
+    ) {
+        let met = self.decided[..at].iter().filter(|decided| **decided == Decided::Met).count();
+        self.doubts.remove(met);
+        let text = &other.texts[other.reasons[from] as usize];
+        let known = self.texts.iter().position(|known| known == text);
+        self.reasons[row] = known.unwrap_or(self.texts.len()) as u32;
+        if known.is_none() {
+            self.texts.push(text.clone());
+        }
+        self.verdicts[row] = other.verdicts[from];
+        self.values[row] = other.values[from];
+        self.distances[row] = other.distances[from];
+        self.requests[at] = other.requests[from_at];
+        self.engines[at] = other.engines[from_at];
+        self.decided[at] = other.decided[from_at];
+        for (column, values) in self.metrics.iter_mut().zip(&other.metrics) {
+            column[at] = values[from_at];
+        }
     }
 }
 
@@ -198,8 +257,9 @@ mod tests {
             distances: vec![0.0, 0.25, f64::INFINITY],
             requests: vec![100, 200],
             engines: vec![Engine::Stations, Engine::Events],
-            decided: vec![Decided::Whole, Decided::Unknown],
+            decided: vec![Decided::Met, Decided::Unknown],
             metrics: vec![vec![1.5, -0.0], vec![2.5, 3.5], vec![4.0, 5.0]],
+            doubts: vec![Doubt { mean_error_ms: 0.25, sd_ms: 2.0, count_error: 0.01 }],
         }
     }
 

@@ -171,7 +171,7 @@ impl Sampler {
         match self {
             Sampler::Constant(value) => fnv(std::iter::once(*value)),
             Sampler::Table(table) => {
-                fnv(std::iter::once(table.offset).chain(lines(&table.base, &table.slope)))
+                fnv(std::iter::once(table.offset).chain(table.lines.iter().map(|line| line.0)))
             }
             Sampler::Values(values) => fnv(values.iter().copied()),
         }
@@ -191,8 +191,7 @@ impl Sampler {
 /// The lines of both tails. See the head of the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantileTable {
-    base: [f32; 2 * CELLS],
-    slope: [f32; 2 * CELLS],
+    lines: [Line; 2 * CELLS],
     offset: u64,
     minimum: u64,
     maximum: u64,
@@ -203,8 +202,7 @@ impl QuantileTable {
     fn new(quantile: impl Fn(f64, f64) -> f64, corners: &[f64]) -> Self {
         let smallest = quantile(0.5 * WORD, 1.0 - 0.5 * WORD).clamp(0.0, LARGEST).floor();
         let mut table = QuantileTable {
-            base: [0.0; 2 * CELLS],
-            slope: [0.0; 2 * CELLS],
+            lines: [Line::default(); 2 * CELLS],
             offset: smallest as u64,
             minimum: u64::MAX,
             maximum: 0,
@@ -218,9 +216,7 @@ impl QuantileTable {
                 corners.iter().map(|&p| if side == 0 { p } else { 1.0 - p }).filter(|&v| v < 0.5).collect();
             bends.sort_by(f64::total_cmp);
             for (cell, words) in cells() {
-                let line = Line::fit(&value, &bends, words.clone());
-                let i = side * CELLS + cell;
-                (table.base[i], table.slope[i]) = (line.base, line.slope);
+                table.lines[side * CELLS + cell] = Line::fit(&value, &bends, words.clone());
                 // A line is monotone, so its extremes are at its first and last word.
                 for word in [words.start, words.end - 1] {
                     let value = table.sample(word | (side as u32) << 31);
@@ -237,7 +233,7 @@ impl QuantileTable {
     fn sample(&self, word: u32) -> u64 {
         let v = tail(word);
         let i = cell(v) + CELLS * (word >> 31) as usize;
-        self.offset.wrapping_add(whole(self.slope[i] * v + self.base[i]) as u64)
+        self.offset.wrapping_add(whole(self.lines[i].at(v)) as u64)
     }
 
     /// [`Self::sample`] of each word, in three passes: only the look-ups in the middle do not vectorize.
@@ -252,7 +248,7 @@ impl QuantileTable {
             }
             for ((value, &v), &place) in values.iter_mut().zip(&tails).zip(&places).take(words.len()) {
                 let i = place as usize % (2 * CELLS);
-                *value = self.slope[i] * v + self.base[i];
+                *value = self.lines[i].at(v);
             }
             for (x, &value) in out.iter_mut().zip(&values) {
                 *x = self.offset.wrapping_add(whole(value) as u64);
@@ -265,8 +261,7 @@ impl QuantileTable {
 /// opposite values, so that the mean is exactly zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormalTable {
-    base: Box<[f32; CELLS]>,
-    slope: Box<[f32; CELLS]>,
+    lines: Box<[Line; CELLS]>,
     bound: u64,
 }
 
@@ -274,12 +269,11 @@ impl NormalTable {
     /// Deviates of standard deviation `sd_ns` [ns], at least zero.
     pub fn new(sd_ns: f64) -> Self {
         assert!(sd_ns >= 0.0, "a standard deviation is not negative");
-        let mut table = NormalTable { base: Box::new([0.0; CELLS]), slope: Box::new([0.0; CELLS]), bound: 0 };
+        let mut table = NormalTable { lines: Box::new([Line::default(); CELLS]), bound: 0 };
         if sd_ns > 0.0 {
             let value = |v: f64| (-sd_ns * normal_quantile(v, 1.0 - v)).min(LARGEST);
             for (cell, words) in cells() {
-                let line = Line::fit(&value, &[], words.clone());
-                (table.base[cell], table.slope[cell]) = (line.base, line.slope);
+                table.lines[cell] = Line::fit(&value, &[], words.clone());
                 for word in [words.start, words.end - 1] {
                     table.bound = table.bound.max(table.deviate(word).unsigned_abs());
                 }
@@ -293,7 +287,7 @@ impl NormalTable {
     pub fn deviate(&self, word: u32) -> i64 {
         let v = tail(word);
         let i = cell(v);
-        let size = whole(self.slope[i] * v + self.base[i]);
+        let size = whole(self.lines[i].at(v));
         // The lower tail where the top bit is clear, as in every table; without a branch: -x = !x + 1.
         let sign = i64::from(!(word as i32 >> 31));
         (size ^ sign) - sign
@@ -306,7 +300,7 @@ impl NormalTable {
 
     /// A hash of every bit that can reach a deviate.
     pub fn fingerprint(&self) -> u64 {
-        fnv(lines(&self.base[..], &self.slope[..]))
+        fnv(self.lines.iter().map(|line| line.0))
     }
 }
 
@@ -359,13 +353,27 @@ fn cells() -> impl Iterator<Item = (usize, Range<u32>)> {
     })
 }
 
-/// The line of one cell.
-struct Line {
-    base: f32,
-    slope: f32,
-}
+/// The line of one cell: the bits of the slope below those of the base, so that one load fetches both.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Line(u64);
 
 impl Line {
+    /// The value at a tail probability.
+    #[inline(always)]
+    fn at(self, v: f32) -> f32 {
+        self.slope() * v + self.base()
+    }
+
+    #[inline(always)]
+    fn slope(self) -> f32 {
+        f32::from_bits(self.0 as u32)
+    }
+
+    #[inline(always)]
+    fn base(self) -> f32 {
+        f32::from_bits((self.0 >> 32) as u32)
+    }
+
     /// The line over the tail probabilities of `words` with the mean of `value` there. Word `w` stands for the
     /// probabilities from `w` to `w + 1` times 2^-32, so all cells together have the mean of the distribution.
     fn fit(value: &impl Fn(f64) -> f64, bends: &[f64], words: Range<u32>) -> Self {
@@ -398,7 +406,7 @@ impl Line {
             // Only the last bit of `f32` can lead here, at the foot of the distribution.
             (slope, base) = (0.0, mean.max(0.0) as f32);
         }
-        Line { base, slope }
+        Line(u64::from(base.to_bits()) << 32 | u64::from(slope.to_bits()))
     }
 }
 
@@ -493,11 +501,6 @@ impl Gap {
         }
         t
     }
-}
-
-/// The bits of the lines, base and slope in one word.
-fn lines(base: &[f32], slope: &[f32]) -> impl Iterator<Item = u64> {
-    base.iter().zip(slope).map(|(base, slope)| u64::from(base.to_bits()) << 32 | u64::from(slope.to_bits()))
 }
 
 /// FNV-1a over the bytes of the words, least significant first.

@@ -30,7 +30,7 @@ use crate::network::{self, Network, Way, target_stages};
 use crate::recorder::BULK;
 use crate::stations::{self, Upstream};
 use crate::tables::Tables;
-use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums};
+use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums, WIDEST};
 
 /// Workers that a lane can have.
 const MOST_WORKERS: u32 = 16;
@@ -53,6 +53,8 @@ pub struct Sweep<'m> {
 struct Group {
     upstream: Upstream,
     observed: Observed,
+    /// See [`Above::count_error`].
+    count_error: f64,
     /// Work of each request at speed 1, or delay of its reply [ns].
     columns: Vec<Vec<f64>>,
     by_stage: HashMap<Key, usize>,
@@ -235,6 +237,7 @@ impl<'m> Sweep<'m> {
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
         let none = vec![0.0; upstream.len()];
         let mut group = Group {
+            count_error: if limit < f64::INFINITY { count_error(&upstream.emitted, observed) } else { 0.0 },
             upstream,
             observed,
             columns: vec![none],
@@ -446,7 +449,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
 
         let mut node = Node::<S, V, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
-        let mut batches = Batches::new(group.observed, lanes);
+        let mut batches = Batches::<S, V>::new(self.simd, group.observed, limit);
         for (number, segment) in upstream.segments.iter().enumerate() {
             if number > 0 {
                 node.next_node(&all);
@@ -468,7 +471,11 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                     node.chunk::<DOWN, VARIES>(&requests, latency)
                 };
                 if limit < f64::INFINITY {
-                    batches.add::<BOUNDED>(requests.emitted[0], requests.emitted, latency, lanes, limit);
+                    if BOUNDED || is_edge {
+                        batches.add::<true>(requests.emitted[0], latency);
+                    } else {
+                        batches.add::<false>(requests.emitted[0], latency);
+                    }
                 }
                 if is_edge {
                     record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
@@ -484,7 +491,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                 node.flush::<VARIES>(latency);
                 if limit < f64::INFINITY {
                     let last = upstream.emitted[..segment.end].last().copied().unwrap_or(0.0);
-                    batches.add::<BOUNDED>(last, &[], latency, lanes, limit);
+                    batches.add::<true>(last, latency);
                 }
                 record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
             }
@@ -493,7 +500,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
         let result: Vec<Option<(Totals, Above)>> = (0..lanes)
             .map(|lane| {
                 let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
-                Some((totals, batches.above(lane)))
+                Some((totals, Above { count_error: group.count_error, ..batches.above(lane) }))
             })
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
@@ -504,87 +511,145 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
     }
 }
 
-/// How many of a deployment's requests take longer than a limit.
+/// How many of a deployment's requests take longer than a limit, and how sure its numbers are. Standard errors are
+/// those of batch means, never less than what independent requests have.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Above {
     /// Share of the observed requests that were not refused, 0..1; not a number if there are none.
     pub share: f64,
-    /// Its standard error by batch means, never less than twice that of independent requests; infinite if there
-    /// are next to none.
+    /// Its standard error, never less than twice the variance of independent requests allows; infinite if there are
+    /// next to none.
     pub error: f64,
+    /// Standard error of the mean latency [ms]; infinite if there are next to no requests.
+    pub mean_error_ms: f64,
+    /// Standard deviation of the latency [ms].
+    pub sd_ms: f64,
+    /// Standard error of the number of observed requests, as a share of it.
+    pub count_error: f64,
 }
 
-/// Counts per batch: equal spans of emission.
-struct Batches {
+/// Counts and sums per batch: equal spans of emission.
+struct Batches<S: Simd, const V: usize> {
+    simd: S,
     observed: Observed,
-    lanes: usize,
-    /// One row of lanes per batch.
-    seen: Vec<f64>,
-    /// One row of lanes per batch.
-    above: Vec<f64>,
+    limit: f64,
+    batches: [Batch<S, V>; BATCHES],
+}
+
+/// What the requests of a batch add up to, in each lane.
+#[derive(Clone, Copy)]
+struct Batch<S: Simd, const V: usize> {
+    seen: [S::f64s; V],
+    above: [S::f64s; V],
+    /// [ns]
+    sum: [S::f64s; V],
+    /// [ns^2]
+    squares: [S::f64s; V],
 }
 
 const BATCHES: usize = 16;
 /// Fewer requests tell nothing.
 const FEWEST: f64 = 6.0;
 
-impl Batches {
-    fn new(observed: Observed, lanes: usize) -> Self {
-        let none = vec![0.0; BATCHES * lanes];
-        Batches { observed, lanes, seen: none.clone(), above: none }
+impl<S: Simd, const V: usize> Batches<S, V> {
+    #[inline(always)]
+    fn new(simd: S, observed: Observed, limit: f64) -> Self {
+        let none = [simd.splat_f64s(0.0); V];
+        let batch = Batch { seen: none, above: none, sum: none, squares: none };
+        Batches { simd, observed, limit, batches: [batch; BATCHES] }
     }
 
-    /// Adds a chunk of requests and the latencies that came out meanwhile. It belongs to the batch of its first
-    /// request; departures lag behind by less than that matters. Of bounded queues those requests count that
-    /// have a latency.
+    /// Adds the latencies that came out while a chunk went in, some of which may be no latencies (`MASKED`). They
+    /// belong to the batch of the chunk's first request; departures lag behind by less than that matters.
     #[inline(always)]
-    fn add<const BOUNDED: bool>(
-        &mut self,
-        first: f64,
-        emitted: &[f64],
-        latency: &[f64],
-        lanes: usize,
-        limit: f64,
-    ) {
-        let Observed { from, until } = self.observed;
-        let place = ((first - from) / (until - from) * BATCHES as f64).clamp(0.0, BATCHES as f64 - 1.0);
-        let batch = place as usize;
-        let row = batch * lanes..(batch + 1) * lanes;
-        let (seen, above) = (&mut self.seen[row.clone()], &mut self.above[row]);
-        if BOUNDED {
-            for row in latency.chunks_exact(lanes) {
-                for (seen, &span) in seen.iter_mut().zip(row) {
-                    *seen += f64::from(u8::from(span >= 0.0));
-                }
-            }
-        } else {
-            let count = emitted.iter().filter(|&&at| at >= from).count() as f64;
-            seen.iter_mut().for_each(|seen| *seen += count);
-        }
-        for row in latency.chunks_exact(lanes) {
-            for (above, &span) in above.iter_mut().zip(row) {
-                *above += f64::from(u8::from(span > limit));
+    fn add<const MASKED: bool>(&mut self, first: f64, latency: &[f64]) {
+        let simd = self.simd;
+        let (zero, one) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0));
+        let limit = simd.splat_f64s(self.limit);
+        let batch = &mut self.batches[place(first, self.observed)];
+        // A local copy can live in registers.
+        let mut sums = *batch;
+        let (spans, _) = S::as_simd_f64s(latency);
+        for row in spans.chunks_exact(V) {
+            for (v, &span) in row.iter().enumerate() {
+                let is_above = simd.greater_than_f64s(span, limit);
+                sums.above[v] = simd.add_f64s(sums.above[v], simd.select_f64s(is_above, one, zero));
+                let span = if MASKED {
+                    let is_seen = simd.greater_than_or_equal_f64s(span, zero);
+                    sums.seen[v] = simd.add_f64s(sums.seen[v], simd.select_f64s(is_seen, one, zero));
+                    simd.select_f64s(is_seen, span, zero)
+                } else {
+                    span
+                };
+                sums.sum[v] = simd.add_f64s(sums.sum[v], span);
+                sums.squares[v] = simd.add_f64s(sums.squares[v], simd.mul_f64s(span, span));
             }
         }
+        if !MASKED {
+            let all = simd.splat_f64s((spans.len() / V) as f64);
+            sums.seen = sums.seen.map(|seen| simd.add_f64s(seen, all));
+        }
+        *batch = sums;
     }
 
     fn above(&self, lane: usize) -> Above {
-        let seen = |batch: usize| self.seen[batch * self.lanes + lane];
-        let of_batch = |batch: usize| self.above[batch * self.lanes + lane];
-        let n: f64 = (0..BATCHES).map(seen).sum();
-        let share = (0..BATCHES).map(of_batch).sum::<f64>() / n;
+        let column = |of: fn(&Batch<S, V>) -> &[S::f64s; V]| -> [f64; BATCHES] {
+            std::array::from_fn(|batch| {
+                let mut lanes = [0.0; WIDEST];
+                S::as_mut_simd_f64s(&mut lanes[..S::F64_LANES]).0[0] =
+                    of(&self.batches[batch])[lane / S::F64_LANES];
+                lanes[lane % S::F64_LANES]
+            })
+        };
+        let (seen, above) = (column(|batch| &batch.seen), column(|batch| &batch.above));
+        let sum = column(|batch| &batch.sum);
+        let n: f64 = seen.iter().sum();
+        let share = above.iter().sum::<f64>() / n;
+        let mean = sum.iter().sum::<f64>() / n;
+        let variance = column(|batch| &batch.squares).iter().sum::<f64>() / n - mean * mean;
+        let sd_ms = variance.max(0.0).sqrt() / 1e6;
         if n < FEWEST {
-            return Above { share, error: f64::INFINITY };
+            let none = f64::INFINITY;
+            return Above { share, error: none, mean_error_ms: none, sd_ms, count_error: none };
         }
-        let residual = |batch: usize| of_batch(batch) - share * seen(batch);
-        let squares: f64 = (0..BATCHES).map(|batch| residual(batch).powi(2)).sum();
-        let count = BATCHES as f64;
-        let by_batches = squares * count / (count - 1.0) / (n * n);
         // Three of n is what a share of which nothing was seen may still be.
         let likely = share.clamp(3.0 / n, 1.0 - 3.0 / n);
         let independent = likely * (1.0 - likely) / n;
-        Above { share, error: by_batches.max(2.0 * independent).sqrt() }
+        let mean_error = variance_of_mean(&sum, &seen, mean).max(variance / n).sqrt();
+        Above {
+            share,
+            error: variance_of_mean(&above, &seen, share).max(2.0 * independent).sqrt(),
+            mean_error_ms: mean_error / 1e6,
+            sd_ms,
+            count_error: 0.0,
+        }
     }
+}
+
+/// The batch of a request that is emitted then.
+fn place(emitted: f64, observed: Observed) -> usize {
+    let Observed { from, until } = observed;
+    ((emitted - from) / (until - from) * BATCHES as f64).clamp(0.0, BATCHES as f64 - 1.0) as usize
+}
+
+/// Variance of the mean of all by the means of batches: of `seen` values each, which add up to `sum`.
+fn variance_of_mean(sum: &[f64; BATCHES], seen: &[f64; BATCHES], mean: f64) -> f64 {
+    let squares: f64 = sum.iter().zip(seen).map(|(sum, seen)| (sum - mean * seen).powi(2)).sum();
+    let (n, count) = (seen.iter().sum::<f64>(), BATCHES as f64);
+    squares * count / (count - 1.0) / (n * n)
+}
+
+/// Standard error of the number of observed requests as a share of it, by the numbers of batches; never less than
+/// that of a Poisson process.
+fn count_error(emitted: &[f64], observed: Observed) -> f64 {
+    let mut counts = [0.0; BATCHES];
+    emitted.iter().filter(|&&at| at >= observed.from).for_each(|&at| counts[place(at, observed)] += 1.0);
+    let n: f64 = counts.iter().sum();
+    if n < FEWEST {
+        return f64::INFINITY;
+    }
+    let mean = n / BATCHES as f64;
+    (variance_of_mean(&counts, &[1.0; BATCHES], mean).sqrt() / mean).max(n.sqrt().recip())
 }
 
 /// The bucket of what has no latency; it is beyond all others.

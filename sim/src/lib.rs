@@ -28,7 +28,7 @@ mod stations;
 mod streams;
 mod tables;
 
-use offing_core::{Deployment, Engine, Request, Run};
+use offing_core::{Demand, Deployment, Engine, Request, Run};
 use offing_models::ModelSet;
 
 pub use estimate::Estimate;
@@ -91,6 +91,21 @@ pub fn simulate_with(deployment: &Deployment, models: &ModelSet, seed: u64, opti
         }
     };
     report::run(deployment, models, seed, engine, tally)
+}
+
+/// The requests that each endpoint emits in a run with this seed, in order: what [`simulate`] serves. With
+/// them a measurement can meet the same arrivals and the same work as its prediction. Nothing if an endpoint
+/// waits for answers before it emits more (`app.outstanding`): then nobody knows them in advance.
+///
+/// # Panics
+/// If [`refusal`] has a reason against the deployment.
+pub fn demand(deployment: &Deployment, models: &ModelSet, seed: u64) -> Option<Vec<Vec<Demand>>> {
+    assert_eq!(refusal(deployment), None, "the caller asks first");
+    let network = Network::new(deployment, models, seed);
+    if network.outstanding.is_some() {
+        return None;
+    }
+    Some((0..network.endpoints).map(|endpoint| network.demand(endpoint)).collect())
 }
 
 /// Number of events that the event engine handles in a run; for benches.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use offing_core::{Arrivals, Balance, Deployment, Direction, Distribution, Rate, Scope, Sharing};
+use offing_core::{Arrivals, Balance, Demand, Deployment, Direction, Distribution, Rate, Scope, Sharing};
 use offing_models::{Delay, ModelSet, NormalTable, Quota, Sampler, Transmission};
 
 use crate::node::NodeSpec;
@@ -368,6 +368,21 @@ impl Network {
                 mine.get(index as usize).copied()
             }
         }
+    }
+
+    /// All requests of an endpoint.
+    pub(crate) fn demand(&self, endpoint: u32) -> Vec<Demand> {
+        let mut previous = 0;
+        let emitted = (0..).map_while(|index| {
+            previous = self.emitted(endpoint, index, previous)?;
+            (previous < self.until).then_some((index, previous))
+        });
+        let demand = |(index, emitted)| {
+            let Draw { prepare, up, work, reply } = self.draw(endpoint, index);
+            let node = self.route(endpoint, index);
+            Demand { emitted, node, prepare, frame_bytes: up, process: work, result_bytes: reply }
+        };
+        emitted.map(demand).collect()
     }
 
     /// The word that places an endpoint within its first period.

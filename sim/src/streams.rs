@@ -42,18 +42,23 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2], rounds: usize) -> [u32; 4] {
     counter
 }
 
-/// The same for sixteen counters side by side: what the compiler turns into vector instructions.
+/// Counters that are worked on side by side.
+const LANES: usize = 16;
+
+/// The same for many counters side by side: what the compiler turns into vector instructions. A word lies in the
+/// low half of 64 bits, as vector units multiply; what the high half holds does not matter.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "lanes index four columns at once")]
-fn philox_lanes<const LANES: usize>(c: &mut [[u32; LANES]; 4], mut key: [u32; 2]) {
+fn philox_lanes(c: &mut [[u64; LANES]; 4], mut key: [u32; 2]) {
+    const LOW: u64 = 0xFFFF_FFFF;
     for _ in 0..ROUNDS {
         for lane in 0..LANES {
-            let a = u64::from(MULTIPLIERS[0]) * u64::from(c[0][lane]);
-            let b = u64::from(MULTIPLIERS[1]) * u64::from(c[2][lane]);
-            c[0][lane] = (b >> 32) as u32 ^ c[1][lane] ^ key[0];
-            c[2][lane] = (a >> 32) as u32 ^ c[3][lane] ^ key[1];
-            c[1][lane] = b as u32;
-            c[3][lane] = a as u32;
+            let a = u64::from(MULTIPLIERS[0]) * (c[0][lane] & LOW);
+            let b = u64::from(MULTIPLIERS[1]) * (c[2][lane] & LOW);
+            c[0][lane] = (b >> 32) ^ c[1][lane] ^ u64::from(key[0]);
+            c[2][lane] = (a >> 32) ^ c[3][lane] ^ u64::from(key[1]);
+            c[1][lane] = b;
+            c[3][lane] = a;
         }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
@@ -86,21 +91,22 @@ impl Streams {
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "lanes index four columns at once")]
     pub(crate) fn emissions(&self, endpoint: u32, first: u64, words: &mut [u32]) {
-        const LANES: usize = 16;
         for (group, words) in words.chunks_exact_mut(4 * LANES).enumerate() {
             let start = first + (group * LANES) as u64;
-            let mut c: [[u32; LANES]; 4] = [[0; LANES]; 4];
+            let mut c = [
+                [0; LANES],
+                [0; LANES],
+                [u64::from(endpoint); LANES],
+                [u64::from(Purpose::Emission as u32); LANES],
+            ];
             for lane in 0..LANES {
-                let block = start + lane as u64;
-                c[0][lane] = block as u32;
-                c[1][lane] = (block >> 32) as u32;
-                c[2][lane] = endpoint;
-                c[3][lane] = Purpose::Emission as u32;
+                c[0][lane] = start + lane as u64;
+                c[1][lane] = (start + lane as u64) >> 32;
             }
             philox_lanes(&mut c, self.key);
             for lane in 0..LANES {
                 for word in 0..4 {
-                    words[4 * lane + word] = c[word][lane];
+                    words[4 * lane + word] = c[word][lane] as u32;
                 }
             }
         }
@@ -109,23 +115,29 @@ impl Streams {
     /// Blocks for many requests at once; `words[w][i]` is word `w` of request `i`.
     #[inline(always)]
     pub(crate) fn blocks(&self, purpose: u32, entity: &[u32], index: &[u64], words: &mut [Vec<u32>; 4]) {
-        const LANES: usize = 16;
         let n = entity.len();
         let padded = n.next_multiple_of(LANES);
         words.iter_mut().for_each(|column| column.resize(padded, 0));
+        let (mut last_entity, mut last_index) = ([0; LANES], [0; LANES]);
+        let whole = n - n % LANES;
+        last_entity[..n - whole].copy_from_slice(&entity[whole..]);
+        last_index[..n - whole].copy_from_slice(&index[whole..]);
         for start in (0..n).step_by(LANES) {
-            let mut c: [[u32; LANES]; 4] = [[0; LANES], [0; LANES], [0; LANES], [purpose; LANES]];
-            let here = LANES.min(n - start);
-            for (lane, (&k, &e)) in
-                index[start..start + here].iter().zip(&entity[start..start + here]).enumerate()
-            {
-                c[0][lane] = k as u32;
-                c[1][lane] = (k >> 32) as u32;
-                c[2][lane] = e;
+            let (entity, index) = match (entity.get(start..start + LANES), index.get(start..start + LANES)) {
+                (Some(entity), Some(index)) => (entity, index),
+                _ => (&last_entity[..], &last_index[..]),
+            };
+            let mut c = [[0; LANES], [0; LANES], [0; LANES], [u64::from(purpose); LANES]];
+            for lane in 0..LANES {
+                c[0][lane] = index[lane];
+                c[1][lane] = index[lane] >> 32;
+                c[2][lane] = u64::from(entity[lane]);
             }
             philox_lanes(&mut c, self.key);
             for (column, lanes) in words.iter_mut().zip(&c) {
-                column[start..start + LANES].copy_from_slice(lanes);
+                for (word, &lane) in column[start..start + LANES].iter_mut().zip(lanes) {
+                    *word = lane as u32;
+                }
             }
         }
         words.iter_mut().for_each(|column| column.truncate(n));
@@ -162,6 +174,12 @@ mod tests {
         for i in 0..77 {
             let one = streams.block(Purpose::Request as u32, entity[i], index[i]);
             assert_eq!([words[0][i], words[1][i], words[2][i], words[3][i]], one);
+        }
+        let first = (1 << 34) - 4; // blocks on both sides of a carry
+        let mut words = [0; 64];
+        streams.emissions(7, first / 4, &mut words);
+        for (i, &word) in words.iter().enumerate() {
+            assert_eq!(word, streams.emission(7, first + i as u64), "{i}");
         }
     }
 }

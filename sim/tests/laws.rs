@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use offing_core::*;
+use offing_models::ModelSet;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -310,6 +311,34 @@ proptest! {
                 prop_assert!(b.uplink + b.queue <= a.uplink + a.queue, "request {}", row.index);
             }
             prop_assert!(after.0.recording.latency().sum() <= before.0.recording.latency().sum());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// What is said to be asked for is what a run serves: the same emissions at the same nodes, and, where
+    /// nothing can share or throttle a processor, the same work.
+    #[test]
+    fn the_demand_of_a_run_is_what_it_serves(mut d in deployment(), seed: u64) {
+        (d.placement.workers, d.app.outstanding) = (1, None);
+        let (source, target) = (d.placement.endpoint, d.placement.target);
+        d.tiers[source].quota = 1.0;
+        d.tiers[target].quota = 1.0;
+        let (_, rows) = rows(&d, seed, None);
+        let demand = offing_sim::demand(&d, &ModelSet::default(), seed).expect("an open loop");
+        let warm_up = d.warm_up.as_nanos();
+        let observed = demand.iter().flatten().filter(|asked| asked.emitted >= warm_up).count();
+        prop_assert_eq!(rows.iter().filter(|row| row.emitted >= warm_up).count(), observed);
+        for row in &rows {
+            let asked = demand[row.endpoint as usize][row.index as usize];
+            prop_assert_eq!(asked.emitted, row.emitted);
+            prop_assert!(asked.node.is_none_or(|node| node == row.node));
+            if let Some(parts) = row.parts {
+                prop_assert_eq!(asked.process, parts.process);
+                prop_assert!(asked.prepare <= parts.prepare);
+            }
         }
     }
 }

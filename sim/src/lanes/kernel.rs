@@ -176,7 +176,7 @@ impl Ring {
 }
 
 /// Lanes that a vector has at most.
-const WIDEST: usize = 8;
+pub(super) const WIDEST: usize = 8;
 
 /// The lanes themselves.
 #[derive(Clone, Copy)]
