@@ -19,16 +19,17 @@ fn record(folder: &Path, name: &str, endpoints: u32, seed: u32) {
     };
     let file = folder.join(format!("{name}.toml"));
     let data = folder.join(format!("{name}.csv"));
-    fs::write(&file, scenario("130 ms", "12 ms")).unwrap();
-    let (file_text, data_text) = (file.to_str().unwrap(), data.to_str().unwrap());
+    fs::write(&file, scenario("130 ms", "12 ms")).expect("the folder is there");
+    let (file_text, data_text) = (file.to_str().expect("text"), data.to_str().expect("text"));
     let seed = seed.to_string();
     offing(&["simulate", file_text, "--trace", data_text, "--seed", &seed, "--json"]).expect_code(0);
-    fs::write(&file, scenario("100 ms", "10 ms")).unwrap();
+    fs::write(&file, scenario("100 ms", "10 ms")).expect("the folder is there");
 }
 
 #[test]
 fn runs_are_fitted_judged_on_others_and_predict_better() {
     let folder = scratch("calibrate-runs");
+    fs::create_dir_all(&folder).unwrap();
     for (number, endpoints) in [1, 2, 3, 4, 5].into_iter().enumerate() {
         record(&folder, &format!("run{endpoints}"), endpoints, number as u32 + 1);
     }
@@ -97,6 +98,7 @@ fn runs_are_fitted_judged_on_others_and_predict_better() {
 #[test]
 fn what_cannot_be_used_is_bad_input_and_says_why() {
     let folder = scratch("calibrate-bad");
+    fs::create_dir_all(&folder).unwrap();
     let out = folder.join("models.toml");
     let out = out.to_str().unwrap();
     let empty = folder.to_str().unwrap();

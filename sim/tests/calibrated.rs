@@ -27,7 +27,7 @@ fn models() -> ModelSet {
         line("processor.host_cores", 8.0, "1"),
         line("worker.overhead", 0.7, "ms"),
     ];
-    ModelSet::read(&text.concat()).unwrap()
+    ModelSet::read(&text.concat()).expect("it is written here")
 }
 
 proptest! {

@@ -257,22 +257,9 @@ fn whose_quota(models: &ModelSet, runs: &[Measured]) -> (bool, Option<String>) {
         if target.cores < 2 || target.quota >= 1.0 || d.app.stages.len() != 1 {
             continue;
         }
-        let distance = |is_pool| quota::granted(run, models, is_pool).map(|granted| granted.distance_ns);
-        let is_never_stopped = target.quota * f64::from(target.cores) >= f64::from(d.placement.workers);
-        let unstopped = || {
-            let stopped: Vec<f64> = run
-                .rows()
-                .iter()
-                .filter_map(|row| Some(row.parts?.process.saturating_sub(row.process_cpu?) as f64))
-                .collect();
-            (!stopped.is_empty()).then(|| crate::robust::mean(&stopped))
-        };
-        let as_pool = if is_never_stopped { unstopped() } else { distance(true) };
-        // Where no worker was ever stopped, its own quota would have stopped it.
-        let as_own = distance(false).or_else(|| is_never_stopped.then_some(f64::INFINITY));
-        if let (Some(a), Some(b)) = (as_pool, as_own) {
-            let most = 1e9;
-            (pooled, own, told) = (pooled + a.min(most), own + b.min(most), told + 1);
+        let distance = |is_pool| quota::distance(run, models, is_pool);
+        if let (Some(a), Some(b)) = (distance(true), distance(false)) {
+            (pooled, own, told) = (pooled + a, own + b, told + 1);
         }
     }
     let before = models.overheads().is_pool;

@@ -154,8 +154,12 @@ fn solve(observations: &[Observation], priors: &[Prior], spread: f64, weights: &
     let rest = (square - values.dot(&right)).max(0.0);
     let log_information: f64 = 2.0 * factor.l().diagonal().iter().map(|x| x.ln()).sum::<f64>();
     let likelihood = -0.5 * (log_det + log_information + rest);
-    let learned =
-        (0..size).map(|i| (1.0 - covariance[(i, i)] / priors[i].error.powi(2)).clamp(0.0, 1.0)).collect();
+    let learned = (0..size).map(|i| {
+        let share = 1.0 - covariance[(i, i)] / priors[i].error.powi(2);
+        // Rounding is not learning.
+        if share < 1e-9 { 0.0 } else { share }
+    });
+    let learned = learned.collect();
     (likelihood, Estimate { values: values.iter().copied().collect(), covariance, spread, learned })
 }
 

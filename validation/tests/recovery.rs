@@ -43,7 +43,7 @@ fn a_fit_is_read_back_as_it_was_and_says_what_it_rests_on() {
     assert_eq!(fitted.runs.len(), 16);
     assert_eq!(fitted.range["latency_ms"], [0.0, 80.0]);
     assert!(runs.iter().all(|run| offing_validation::is_seen(&read, run)));
-    // Without workers that wait for each other's gap nothing is learned of it, and it says so.
+    // A run that no quota stops says nothing of quotas, and the fit says so.
     let few = fit(&ModelSet::default(), &runs[..1], &settings(), &Default::default()).unwrap();
     let share = finding(&few.findings, "overheads.processor.quota_share");
     assert_eq!((share.value, share.learned), (1.0, 0.0));

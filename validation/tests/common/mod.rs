@@ -50,7 +50,7 @@ pub fn truth(spread: f64) -> ModelSet {
         ),
         "[fitted]\ndate = \"2026-11-24\"\nhost_class = \"h\"\nprovider = \"docker\"\napplication = \"burn\"\ntransport = \"mqtt\"\nruns = []\n".into(),
     ];
-    ModelSet::read(&text.concat()).unwrap()
+    ModelSet::read(&text.concat()).expect("it is written here")
 }
 
 fn tier(name: &str, nodes: u32, cores: u32, quota: f64) -> Tier {
@@ -245,7 +245,8 @@ pub fn finding<'f>(findings: &'f [Finding], name: &str) -> &'f Finding {
 pub fn covered(seeds: u64) -> Vec<(&'static str, f64, f64, f64, f64)> {
     let mut sums = [(0.0, 0.0, 0.0, 0.0); HIDDEN.len()];
     for seed in 0..seeds {
-        let found = fit(&ModelSet::default(), &runs(seed), &settings(), &Default::default()).unwrap();
+        let found = fit(&ModelSet::default(), &runs(seed), &settings(), &Default::default())
+            .expect("the runs are alike");
         for (sum, (name, value)) in sums.iter_mut().zip(HIDDEN) {
             let Finding { value: got, error, .. } = *finding(&found.findings, name);
             sum.0 += f64::from(u8::from((got - value).abs() <= 1.96 * error));
