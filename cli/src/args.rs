@@ -458,11 +458,21 @@ pub enum Emulate {
     #[command(after_help = "Example: offing emulate plan video.toml --dilate auto
 Exits with 2 if this host cannot hold it.")]
     Plan(EmulatePlan),
-    /// Makes the nodes and links of a deployment, measures all of them, compares with what was asked, and
+    /// Makes the nodes and links of each deployment, measures all of them, compares with what was asked, and
     /// removes everything
     #[command(after_help = "Example: offing emulate prove video.toml --out results/proof
 Exits with 1 if something is not as asked, with 3 if it cannot be made.")]
     Prove(EmulateProve),
+    /// Measures deployments: makes nodes and links, proves them, runs the application, keeps what it took, and
+    /// removes everything
+    #[command(after_help = "Example: offing emulate run results/video/20261124-120000-0123abcd --repeat 3
+         offing emulate run video.toml --set deploy.target=edge --application network
+Each run is kept as soon as it is done. A measurement that was interrupted goes on with --resume DIR.
+Exits with 1 if a run is not valid (its proof did not hold, links were late), with 3 if the infrastructure failed.")]
+    Run(Box<EmulateRun>),
+    /// Prints the worker and endpoint tables of measured runs as Continuum does
+    #[command(after_help = "Example: offing emulate tables results/video/20261124-130000-89abcdef")]
+    Tables(EmulateTables),
     /// Lists what runs have made and not removed
     #[command(after_help = "Example: offing emulate list")]
     List(EmulateList),
@@ -483,9 +493,33 @@ May be repeated; also after a crash.")]
 #[cfg(feature = "emu")]
 #[derive(clap::Args)]
 pub struct Planning {
-    #[command(flatten)]
-    pub input: Input,
+    /// A scenario, a Continuum configuration (`.cfg`), a folder that `offing explore` has written, or the
+    /// shortlist.json in it; `-` is a scenario on standard input
+    pub file: PathBuf,
 
+    #[command(flatten)]
+    pub asking: Asking,
+
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// What is read from the file.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct Asking {
+    /// Replaces a key of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub assignments: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// How nodes and links are made, and what runs on them.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct How {
     /// Runs this many times slower than real time; `auto` takes the least that this host needs
     #[arg(long, value_name = "K|auto", default_value = "1", value_parser = dilation)]
     pub dilate: offing_emu::Dilate,
@@ -501,6 +535,34 @@ pub struct Planning {
     /// Packets that may wait for a link's rate
     #[arg(long, value_name = "PACKETS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub queue: u32,
+
+    /// What workers do with a frame
+    #[arg(long, value_enum, default_value_t)]
+    pub application: Application,
+
+    /// What carries frames and replies
+    #[arg(long, value_enum, default_value_t)]
+    pub transport: Transport,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Application {
+    /// The processor time that the scenario says
+    #[default]
+    Burn,
+    /// Classifies it by a convolutional network; the scenario's work is ignored
+    Network,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// Through a broker on each target node
+    #[default]
+    Mqtt,
+    /// Directly to each target node
+    Http,
 }
 
 #[cfg(feature = "emu")]
@@ -538,13 +600,103 @@ pub struct EmulateProve {
     #[command(flatten)]
     pub state: State,
 
-    /// A folder that gets plan.json and proof.json
+    /// A folder that gets plan.json and proof.json; of several deployments, one folder below it for each
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+
+    /// Prints a JSON object per deployment, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateRun {
+    /// A scenario, a Continuum configuration (`.cfg`), a folder that `offing explore` has written, or the
+    /// shortlist.json in it; `-` is a scenario on standard input. Not needed to resume
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub asking: Asking,
+
+    #[command(flatten)]
+    pub how: How,
+
+    /// How often each deployment is measured
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
+
+    /// In which order the deployments of a repetition are measured
+    #[arg(long, value_enum, default_value_t)]
+    pub order: Order,
+
+    /// Where chance begins, instead of the scenario's seed; each repetition adds one
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Where the results go [default: results/NAME/DATE-TIME-HASH]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+
+    /// Goes on with the measurement in this folder
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+
+    /// What makes the runs
+    #[arg(long, value_enum, default_value_t)]
+    pub provider: Provider,
+
+    /// The folder of the runs that a rehearsal replays
+    #[arg(long, value_name = "DIR", required_if_eq("provider", "rehearsal"))]
+    pub recorded: Option<PathBuf>,
+
+    /// The static binary for the nodes, instead of OFFING_AGENT or `offing-agent` beside this program
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub state: State,
+
+    /// Prints the worker and endpoint tables of each run as Continuum does
+    #[arg(long, conflicts_with = "json")]
+    pub continuum_tables: bool,
 
     /// Prints one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// In one drawn with the seed, another one for each repetition
+    #[default]
+    Random,
+    /// In the one in which they are given
+    Given,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Provider {
+    /// Containers on this host
+    #[default]
+    Docker,
+    /// Recorded runs, again
+    Rehearsal,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateTables {
+    /// A folder that `offing emulate run` has written
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// Prints them as comma-separated values, as Continuum's log repeats them
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// Where the ledgers are.
