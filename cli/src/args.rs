@@ -47,6 +47,21 @@ Exits with 1 if nothing is feasible, with 2 if units are missing: it names them.
 Exits with 1 if no value does it."
     )]
     Invert(Invert),
+    /// Fits the models to measured runs, or says which deployment to measure next
+    #[command(
+        after_help = "Example: offing calibrate results/video/20261124-120000-1a2b3c4d --out models.toml
+         offing calibrate --next results/video --models models.toml
+A run is a folder of `offing emulate run` or one of its runs, a CSV of requests beside a scenario of the same name, or
+Continuum's tables (CSV) beside a .cfg of the same name."
+    )]
+    Calibrate(Calibrate),
+    /// Says how wrong predictions are on measured runs that the models were not fitted on
+    #[command(
+        after_help = "Example: offing validate results/video --models models.toml --limit latency_p95=15%
+         offing validate results/video --leave-one-out
+Exits with 1 if a limit is exceeded."
+    )]
+    Validate(Validate),
     /// Writes a Continuum configuration as a scenario
     #[command(after_help = "Example: offing import bench_cloud.cfg --out bench_cloud.toml")]
     Import(Import),
@@ -97,6 +112,14 @@ pub struct Input {
     pub reading: Reading,
 }
 
+/// Which parameters predict.
+#[derive(clap::Args)]
+pub struct Models {
+    /// Predicts with the parameters of this file, which `offing calibrate` writes, instead of the shipped ones
+    #[arg(id = "models", long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
 /// How to read a Continuum configuration.
 #[derive(clap::Args)]
 pub struct Reading {
@@ -141,6 +164,9 @@ pub struct Check {
 pub struct Simulate {
     #[command(flatten)]
     pub input: Input,
+
+    #[command(flatten)]
+    pub models: Models,
 
     /// Where chance begins, instead of the scenario's seed
     #[arg(long, value_name = "N")]
@@ -195,6 +221,9 @@ pub struct Explore {
     pub shard: Option<Shard>,
 
     #[command(flatten)]
+    pub models: Models,
+
+    #[command(flatten)]
     pub choosing: Choosing,
 
     /// Simulates every deployment for its whole duration, also those whose requirement is decided early
@@ -211,6 +240,9 @@ pub struct Merge {
     /// The folder that the shards have in common
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+
+    #[command(flatten)]
+    pub models: Models,
 
     #[command(flatten)]
     pub choosing: Choosing,
@@ -339,6 +371,9 @@ pub struct Invert {
     #[command(flatten)]
     pub input: Input,
 
+    #[command(flatten)]
+    pub models: Models,
+
     /// The key whose value is looked for
     #[arg(
         long = "for",
@@ -403,6 +438,66 @@ pub enum Engine {
     Auto,
     Stations,
     Events,
+}
+
+#[derive(clap::Args)]
+pub struct Calibrate {
+    /// Measured runs
+    #[arg(value_name = "RUN", required_unless_present = "next", conflicts_with = "next")]
+    pub runs: Vec<PathBuf>,
+
+    /// Where the parameters go
+    #[arg(long, value_name = "FILE", required_unless_present = "next", conflicts_with = "next")]
+    pub out: Option<PathBuf>,
+
+    /// What the set is called in results
+    #[arg(long, value_name = "NAME", default_value = "fitted", conflicts_with = "next")]
+    pub name: String,
+
+    /// Leaves the runs of this set of `sets.toml`, in the folder of the runs, to `offing validate`
+    #[arg(long, value_name = "NAME", conflicts_with = "next")]
+    pub held_out: Option<String>,
+
+    /// Says which deployment of a scenario's space, or of the shortlist of `offing explore` in a folder, to measure next
+    #[arg(long, value_name = "SCENARIO|DIR")]
+    pub next: Option<PathBuf>,
+
+    /// What is to be small, for --next [default: the first that the goal minimises, or latency_p95_ms]
+    #[arg(long, value_name = "METRIC", requires = "next")]
+    pub metric: Option<String>,
+
+    #[command(flatten)]
+    pub models: Models,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Validate {
+    /// Measured runs
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub models: Models,
+
+    /// Fails if the mean absolute error of a metric is larger; may be repeated
+    #[arg(long = "limit", value_name = "METRIC=PERCENT")]
+    pub limits: Vec<offing_validation::Limit>,
+
+    /// Judges only the runs of this set of `sets.toml`, in the folder of the runs
+    #[arg(long, value_name = "NAME", conflicts_with = "leave_one_out")]
+    pub held_out: Option<String>,
+
+    /// Judges each deployment by a fit on all others, which starts from the models
+    #[arg(long)]
+    pub leave_one_out: bool,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]

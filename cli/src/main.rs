@@ -25,6 +25,9 @@ mod manifest;
 mod progress;
 mod submit;
 
+mod calibrate;
+mod measured;
+
 mod convert;
 mod editors;
 
@@ -44,6 +47,8 @@ fn main() -> ExitCode {
         Command::Merge(merge) => explore::merge(merge),
         Command::Submit(submit) => submit::run(submit),
         Command::Invert(invert) => invert::run(invert),
+        Command::Calibrate(calibrate) => calibrate::run(calibrate),
+        Command::Validate(validate) => calibrate::validate(validate),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
         #[cfg(feature = "emu")]

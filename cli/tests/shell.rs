@@ -20,6 +20,8 @@ fn help_is_short_and_has_an_example() {
         "explore",
         "merge",
         "invert",
+        "calibrate",
+        "validate",
         "import",
         "export",
         "schema",

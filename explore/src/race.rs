@@ -226,7 +226,8 @@ impl Race {
 
 /// The load of the busiest resource.
 fn busiest(d: &Deployment, sweep: &Sweep<'_>) -> f64 {
-    loads(d, &sweep.models().transport()).bottleneck().1
+    let models = sweep.models();
+    loads(&models.effective(d), &models.transport()).bottleneck().1
 }
 
 /// Whether the queue grows as long as the run goes on.

@@ -16,6 +16,7 @@
 
 mod kernel;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use offing_core::{
@@ -169,7 +170,13 @@ impl<'m> Sweep<'m> {
 
     /// Whether lanes can have a deployment; others are simulated one by one.
     pub fn applies(&self, deployment: &Deployment) -> bool {
-        may_apply(deployment) && downlink(deployment, self.models).is_some()
+        // What a calibration makes of a quota changes what is used, not what is allowed: a lane has one of the two.
+        let limited = |tier: &usize| deployment.tiers[*tier].quota < 1.0;
+        if self.models.is_calibrated() && deployment.used_tiers().iter().any(limited) {
+            return false;
+        }
+        let d = self.models.effective(deployment);
+        may_apply(&d) && downlink(&d, self.models).is_some()
     }
 
     /// The models that predict.
@@ -208,15 +215,16 @@ impl<'m> Sweep<'m> {
         deployments: &[Deployment],
         limit: f64,
     ) -> Vec<Option<(Estimate, Above)>> {
+        let effective: Vec<_> = deployments.iter().map(|d| self.models.effective(d)).collect();
         let mut estimates = vec![None; deployments.len()];
         let mut by_upstream: HashMap<Key, Vec<usize>> = HashMap::new();
         for (i, d) in deployments.iter().enumerate() {
             if self.applies(d) {
-                by_upstream.entry(Key::of_upstream(d)).or_default().push(i);
+                by_upstream.entry(Key::of_upstream(&effective[i])).or_default().push(i);
             }
         }
         for members in by_upstream.into_values() {
-            self.estimate_group(deployments, &members, limit, &mut estimates);
+            self.estimate_group(&effective, &members, limit, &mut estimates);
         }
         estimates
     }
@@ -224,12 +232,12 @@ impl<'m> Sweep<'m> {
     /// Estimates the deployments that share an upstream, those that lanes can have.
     fn estimate_group(
         &mut self,
-        deployments: &[Deployment],
+        deployments: &[Cow<'_, Deployment>],
         members: &[usize],
         limit: f64,
         estimates: &mut [Option<(Estimate, Above)>],
     ) {
-        let first = &deployments[members[0]];
+        let first = &*deployments[members[0]];
         assert_eq!(crate::refusal(first), None, "the caller asks first");
         let network = Network::with(first, self.models, self.seed, &mut self.tables);
         let is_bounded = members.iter().any(|&i| deployments[i].placement.queue.is_some());
