@@ -65,9 +65,19 @@ Exits with 1 if a limit is exceeded."
     /// Writes a Continuum configuration as a scenario
     #[command(after_help = "Example: offing import bench_cloud.cfg --out bench_cloud.toml")]
     Import(Import),
-    /// Writes a deployment as the configuration of another framework
-    #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg")]
+    /// Writes a deployment as the configuration of another framework, or describes a result folder for an archive
+    #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg
+         offing export results/video --ro-crate")]
     Export(Export),
+    /// Writes one page that tells what a result folder holds: the answer first, plots, and where it comes from
+    #[command(after_help = "Example: offing report results/video
+         offing report results/video results/measured --figures svg
+Several folders are told together: an exploration, and runs of its shortlist.")]
+    Report(Report),
+    /// Computes an exploration again from its manifest, and compares the results byte by byte
+    #[command(after_help = "Example: offing rerun results/video/manifest.json --check
+Exits with 1 if anything differs.")]
+    Rerun(Rerun),
     /// Measures on real infrastructure: what would be done, whether links and quotas are as asked, what exists
     #[cfg(feature = "emu")]
     #[command(subcommand)]
@@ -519,12 +529,64 @@ pub struct Export {
     pub input: Input,
 
     /// Whose configuration to write
-    #[arg(long, value_enum, value_name = "FRAMEWORK")]
-    pub to: Framework,
+    #[arg(long, value_enum, value_name = "FRAMEWORK", required_unless_present = "ro_crate")]
+    pub to: Option<Framework>,
+
+    /// FILE is a result folder: writes ro-crate-metadata.json into it (RO-Crate 1.1)
+    #[arg(long, conflicts_with_all = ["to", "assignments", "strict", "semantics"])]
+    pub ro_crate: bool,
+
+    /// Address of the terms under which the results may be used, for the metadata
+    #[arg(long, value_name = "URL", requires = "ro_crate")]
+    pub licence: Option<String>,
 
     /// Where it goes, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Report {
+    /// Folders that `offing explore` or a measurement has written
+    #[arg(value_name = "DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+
+    /// Where the page goes [default: report.html in the first folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Also writes each figure, and its data as CSV, to the folder `figures` beside the page
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub figures: Option<FigureForm>,
+}
+
+#[derive(clap::Args)]
+pub struct Rerun {
+    /// The manifest.json of an exploration
+    #[arg(value_name = "MANIFEST")]
+    pub manifest: PathBuf,
+
+    /// Says of each output whether it is the same, and keeps nothing
+    #[arg(long)]
+    pub check: bool,
+
+    /// Where the results go [default: results/NAME/DATE-TIME-HASH, nowhere with --check]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Threads [default: all processors]; the results do not depend on them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+}
+
+/// How figures are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FigureForm {
+    /// For papers
+    Svg,
+    /// For slides, with the fonts of this machine
+    #[cfg(feature = "png")]
+    Png,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -147,7 +147,7 @@ fn from_file(args: &Explore, file: &Path) -> Result<(Scenario, Vec<Input>), Fail
 }
 
 /// The scenario of the run in a folder.
-fn from_folder(path: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
+pub fn from_folder(path: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
     let (folder, _) = Folder::existing(path)?;
     let (text, inputs) = folder.scenario()?;
     let name = folder.path().join("scenario.toml").display().to_string();

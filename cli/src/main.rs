@@ -23,6 +23,8 @@ mod found;
 mod invert;
 mod manifest;
 mod progress;
+mod report;
+mod rerun;
 mod submit;
 
 mod calibrate;
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         Command::Invert(invert) => invert::run(invert),
         Command::Calibrate(calibrate) => calibrate::run(calibrate),
         Command::Validate(validate) => calibrate::validate(validate),
+        Command::Report(report) => report::run(report),
+        Command::Rerun(rerun) => rerun::run(rerun),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
         #[cfg(feature = "emu")]

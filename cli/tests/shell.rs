@@ -24,6 +24,8 @@ fn help_is_short_and_has_an_example() {
         "validate",
         "import",
         "export",
+        "report",
+        "rerun",
         "schema",
         "completions",
         "man",

@@ -20,7 +20,7 @@ pub fn made(name: &str, deployment: &Deployment, seed: u64) -> Made {
 }
 
 fn workload(deployment: &Deployment, seed: u64) -> Workload {
-    let endpoints = demand(deployment, models::shipped(), seed);
+    let endpoints = demand(deployment, models::current(), seed);
     Workload { seed, endpoints: endpoints.expect("the plan has refused closed loops") }
 }
 
