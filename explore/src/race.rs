@@ -174,7 +174,7 @@ impl Race {
 
     /// Estimates deployments by whole runs, in their order.
     pub fn whole(&self, deployments: &[Deployment], sweep: &mut Sweep<'_>) -> Vec<Raced> {
-        let estimates = sweep.estimate_in_lanes(deployments, self.limit_ns);
+        let estimates = sweep.count_in_lanes(deployments, self.limit_ns);
         let of = |(d, estimate): (&Deployment, Option<(Estimate, Above)>)| {
             let (estimate, above, decided) = match estimate {
                 Some((estimate, above)) => {
