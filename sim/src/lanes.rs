@@ -556,6 +556,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                     node.chunk::<DOWN, VARIES>(&requests, latency)
                 };
                 if counting.limit < f64::INFINITY {
+                    batches.emit(requests.emitted);
                     if BOUNDED || is_edge {
                         batches.add::<true>(requests.emitted[0], latency);
                     } else {
@@ -585,7 +586,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
         let result: Vec<Option<(Totals, Above)>> = (0..lanes)
             .map(|lane| {
                 let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
-                Some((totals, batches.above(lane)))
+                Some((totals, batches.above::<BOUNDED>(lane)))
             })
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
@@ -733,6 +734,8 @@ struct Batches<S: Simd, const V: usize> {
     observed: Observed,
     counting: Counting,
     count_error: f64,
+    /// Observed requests by emission, the same for all lanes.
+    emitted: [f64; BATCHES],
     batches: [Batch<S, V>; BATCHES],
 }
 
@@ -757,7 +760,7 @@ impl<S: Simd, const V: usize> Batches<S, V> {
         let Group { observed, count_error, .. } = *group;
         let none = [simd.splat_f64s(0.0); V];
         let batch = Batch { seen: none, above: none, sum: none, squares: none };
-        Batches { simd, observed, counting, count_error, batches: [batch; BATCHES] }
+        Batches { simd, observed, counting, count_error, emitted: [0.0; BATCHES], batches: [batch; BATCHES] }
     }
 
     /// Adds the latencies that came out while a chunk went in, some of which may be no latencies (`MASKED`). They
@@ -793,7 +796,13 @@ impl<S: Simd, const V: usize> Batches<S, V> {
         *batch = sums;
     }
 
-    fn above(&self, lane: usize) -> Above {
+    /// Notes a chunk of requests.
+    fn emit(&mut self, emitted: &[f64]) {
+        self.emitted[place(emitted[0], self.observed)] += seen(emitted, self.observed);
+    }
+
+    /// The share is of all that is emitted, but for bounded queues: there, of what has a latency.
+    fn above<const BOUNDED: bool>(&self, lane: usize) -> Above {
         let column = |of: fn(&Batch<S, V>) -> &[S::f64s; V]| -> [f64; BATCHES] {
             std::array::from_fn(|batch| {
                 let mut lanes = [0.0; WIDEST];
@@ -803,7 +812,7 @@ impl<S: Simd, const V: usize> Batches<S, V> {
             })
         };
         let (seen, above) = (column(|batch| &batch.seen), column(|batch| &batch.above));
-        let counted = share_above(&seen, &above);
+        let counted = share_above(if BOUNDED { &seen } else { &self.emitted }, &above);
         if !self.counting.with_errors {
             return counted;
         }

@@ -189,12 +189,14 @@ fn neighbours_change_neither_estimate_nor_share() {
     let of = |i: u32| with_downlink([3.0, 100.0][i as usize % 2], 1 + i % 16, f64::from(1 + i % 7), 100, 1);
     let deployments: Vec<Deployment> = (0..32).map(of).collect();
     let limit_ns = 20e6;
-    let together = Sweep::new(&models, 1).estimate_in_lanes(&deployments, limit_ns);
-    for bits in [512, 256, 0] {
-        let mut sweep = Sweep::with_vectors(&models, 1, bits);
-        for (d, expected) in deployments.iter().zip(&together) {
-            let apart = sweep.estimate_in_lanes(std::slice::from_ref(d), limit_ns);
-            assert_eq!(format!("{:?}", apart[0]), format!("{expected:?}"));
+    for way in [Sweep::estimate_in_lanes, Sweep::count_in_lanes] {
+        let together = way(&mut Sweep::new(&models, 1), &deployments, limit_ns);
+        for bits in [512, 256, 0] {
+            let mut sweep = Sweep::with_vectors(&models, 1, bits);
+            for (d, expected) in deployments.iter().zip(&together) {
+                let apart = way(&mut sweep, std::slice::from_ref(d), limit_ns);
+                assert_eq!(format!("{:?}", apart[0]), format!("{expected:?}"));
+            }
         }
     }
 }
