@@ -416,7 +416,9 @@ impl Engine {
             "--iptables=false",
             "--ip-masq=false",
         ];
-        let daemon = Command::new("dockerd")
+        // In a network of its own: an engine without a bridge removes `docker0`, also that of another engine.
+        let daemon = Command::new("unshare")
+            .args(["--net", "--", "dockerd"])
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
