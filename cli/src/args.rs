@@ -47,12 +47,37 @@ Exits with 1 if nothing is feasible, with 2 if units are missing: it names them.
 Exits with 1 if no value does it."
     )]
     Invert(Invert),
+    /// Fits the models to measured runs, or says which deployment to measure next
+    #[command(
+        after_help = "Example: offing calibrate results/video/20261124-120000-1a2b3c4d --out models.toml
+         offing calibrate --next results/video --models models.toml
+A run is a folder of `offing emulate run` or one of its runs, a CSV of requests beside a scenario of the same name, or
+Continuum's tables (CSV) beside a .cfg of the same name."
+    )]
+    Calibrate(Calibrate),
+    /// Says how wrong predictions are on measured runs that the models were not fitted on
+    #[command(
+        after_help = "Example: offing validate results/video --models models.toml --limit latency_p95=15%
+         offing validate results/video --leave-one-out
+Exits with 1 if a limit is exceeded."
+    )]
+    Validate(Validate),
     /// Writes a Continuum configuration as a scenario
     #[command(after_help = "Example: offing import bench_cloud.cfg --out bench_cloud.toml")]
     Import(Import),
-    /// Writes a deployment as the configuration of another framework
-    #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg")]
+    /// Writes a deployment as the configuration of another framework, or describes a result folder for an archive
+    #[command(after_help = "Example: offing export video.toml --to continuum --out video.cfg
+         offing export results/video --ro-crate")]
     Export(Export),
+    /// Writes one page that tells what a result folder holds: the answer first, plots, and where it comes from
+    #[command(after_help = "Example: offing report results/video
+         offing report results/video results/measured --figures svg
+Several folders are told together: an exploration, and runs of its shortlist.")]
+    Report(Report),
+    /// Computes an exploration again from its manifest, and compares the results byte by byte
+    #[command(after_help = "Example: offing rerun results/video/manifest.json --check
+Exits with 1 if anything differs.")]
+    Rerun(Rerun),
     /// Measures on real infrastructure: what would be done, whether links and quotas are as asked, what exists
     #[cfg(feature = "emu")]
     #[command(subcommand)]
@@ -95,6 +120,14 @@ pub struct Input {
 
     #[command(flatten)]
     pub reading: Reading,
+}
+
+/// Which parameters predict.
+#[derive(clap::Args)]
+pub struct Models {
+    /// Predicts with the parameters of this file, which `offing calibrate` writes, instead of the shipped ones
+    #[arg(id = "models", long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// How to read a Continuum configuration.
@@ -141,6 +174,9 @@ pub struct Check {
 pub struct Simulate {
     #[command(flatten)]
     pub input: Input,
+
+    #[command(flatten)]
+    pub models: Models,
 
     /// Where chance begins, instead of the scenario's seed
     #[arg(long, value_name = "N")]
@@ -195,6 +231,9 @@ pub struct Explore {
     pub shard: Option<Shard>,
 
     #[command(flatten)]
+    pub models: Models,
+
+    #[command(flatten)]
     pub choosing: Choosing,
 
     /// Simulates every deployment for its whole duration, also those whose requirement is decided early
@@ -211,6 +250,9 @@ pub struct Merge {
     /// The folder that the shards have in common
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
+
+    #[command(flatten)]
+    pub models: Models,
 
     #[command(flatten)]
     pub choosing: Choosing,
@@ -339,6 +381,9 @@ pub struct Invert {
     #[command(flatten)]
     pub input: Input,
 
+    #[command(flatten)]
+    pub models: Models,
+
     /// The key whose value is looked for
     #[arg(
         long = "for",
@@ -406,6 +451,66 @@ pub enum Engine {
 }
 
 #[derive(clap::Args)]
+pub struct Calibrate {
+    /// Measured runs
+    #[arg(value_name = "RUN", required_unless_present = "next", conflicts_with = "next")]
+    pub runs: Vec<PathBuf>,
+
+    /// Where the parameters go
+    #[arg(long, value_name = "FILE", required_unless_present = "next", conflicts_with = "next")]
+    pub out: Option<PathBuf>,
+
+    /// What the set is called in results
+    #[arg(long, value_name = "NAME", default_value = "fitted", conflicts_with = "next")]
+    pub name: String,
+
+    /// Leaves the runs of this set of `sets.toml`, in the folder of the runs, to `offing validate`
+    #[arg(long, value_name = "NAME", conflicts_with = "next")]
+    pub held_out: Option<String>,
+
+    /// Says which deployment of a scenario's space, or of the shortlist of `offing explore` in a folder, to measure next
+    #[arg(long, value_name = "SCENARIO|DIR")]
+    pub next: Option<PathBuf>,
+
+    /// What is to be small, for --next [default: the first that the goal minimises, or latency_p95_ms]
+    #[arg(long, value_name = "METRIC", requires = "next")]
+    pub metric: Option<String>,
+
+    #[command(flatten)]
+    pub models: Models,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Validate {
+    /// Measured runs
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub models: Models,
+
+    /// Fails if the mean absolute error of a metric is larger; may be repeated
+    #[arg(long = "limit", value_name = "METRIC=PERCENT")]
+    pub limits: Vec<offing_validation::Limit>,
+
+    /// Judges only the runs of this set of `sets.toml`, in the folder of the runs
+    #[arg(long, value_name = "NAME", conflicts_with = "leave_one_out")]
+    pub held_out: Option<String>,
+
+    /// Judges each deployment by a fit on all others, which starts from the models
+    #[arg(long)]
+    pub leave_one_out: bool,
+
+    /// Prints one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
 pub struct Import {
     /// The Continuum configuration
     pub file: PathBuf,
@@ -424,12 +529,64 @@ pub struct Export {
     pub input: Input,
 
     /// Whose configuration to write
-    #[arg(long, value_enum, value_name = "FRAMEWORK")]
-    pub to: Framework,
+    #[arg(long, value_enum, value_name = "FRAMEWORK", required_unless_present = "ro_crate")]
+    pub to: Option<Framework>,
+
+    /// FILE is a result folder: writes ro-crate-metadata.json into it (RO-Crate 1.1)
+    #[arg(long, conflicts_with_all = ["to", "assignments", "strict", "semantics"])]
+    pub ro_crate: bool,
+
+    /// Address of the terms under which the results may be used, for the metadata
+    #[arg(long, value_name = "URL", requires = "ro_crate")]
+    pub licence: Option<String>,
 
     /// Where it goes, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Report {
+    /// Folders that `offing explore` or a measurement has written
+    #[arg(value_name = "DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+
+    /// Where the page goes [default: report.html in the first folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Also writes each figure, and its data as CSV, to the folder `figures` beside the page
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub figures: Option<FigureForm>,
+}
+
+#[derive(clap::Args)]
+pub struct Rerun {
+    /// The manifest.json of an exploration
+    #[arg(value_name = "MANIFEST")]
+    pub manifest: PathBuf,
+
+    /// Says of each output whether it is the same, and keeps nothing
+    #[arg(long)]
+    pub check: bool,
+
+    /// Where the results go [default: results/NAME/DATE-TIME-HASH, nowhere with --check]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Threads [default: all processors]; the results do not depend on them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+}
+
+/// How figures are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FigureForm {
+    /// For papers
+    Svg,
+    /// For slides, with the fonts of this machine
+    #[cfg(feature = "png")]
+    Png,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -458,11 +615,21 @@ pub enum Emulate {
     #[command(after_help = "Example: offing emulate plan video.toml --dilate auto
 Exits with 2 if this host cannot hold it.")]
     Plan(EmulatePlan),
-    /// Makes the nodes and links of a deployment, measures all of them, compares with what was asked, and
+    /// Makes the nodes and links of each deployment, measures all of them, compares with what was asked, and
     /// removes everything
     #[command(after_help = "Example: offing emulate prove video.toml --out results/proof
 Exits with 1 if something is not as asked, with 3 if it cannot be made.")]
     Prove(EmulateProve),
+    /// Measures deployments: makes nodes and links, proves them, runs the application, keeps what it took, and
+    /// removes everything
+    #[command(after_help = "Example: offing emulate run results/video/20261124-120000-0123abcd --repeat 3
+         offing emulate run video.toml --set deploy.target=edge --application network
+Each run is kept as soon as it is done. A measurement that was interrupted goes on with --resume DIR.
+Exits with 1 if a run is not valid (its proof did not hold, links were late), with 3 if the infrastructure failed.")]
+    Run(Box<EmulateRun>),
+    /// Prints the worker and endpoint tables of measured runs as Continuum does
+    #[command(after_help = "Example: offing emulate tables results/video/20261124-130000-89abcdef")]
+    Tables(EmulateTables),
     /// Lists what runs have made and not removed
     #[command(after_help = "Example: offing emulate list")]
     List(EmulateList),
@@ -483,9 +650,33 @@ May be repeated; also after a crash.")]
 #[cfg(feature = "emu")]
 #[derive(clap::Args)]
 pub struct Planning {
-    #[command(flatten)]
-    pub input: Input,
+    /// A scenario, a Continuum configuration (`.cfg`), a folder that `offing explore` has written, or the
+    /// shortlist.json in it; `-` is a scenario on standard input
+    pub file: PathBuf,
 
+    #[command(flatten)]
+    pub asking: Asking,
+
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// What is read from the file.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct Asking {
+    /// Replaces a key of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub assignments: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// How nodes and links are made, and what runs on them.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct How {
     /// Runs this many times slower than real time; `auto` takes the least that this host needs
     #[arg(long, value_name = "K|auto", default_value = "1", value_parser = dilation)]
     pub dilate: offing_emu::Dilate,
@@ -501,6 +692,34 @@ pub struct Planning {
     /// Packets that may wait for a link's rate
     #[arg(long, value_name = "PACKETS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub queue: u32,
+
+    /// What workers do with a frame
+    #[arg(long, value_enum, default_value_t)]
+    pub application: Application,
+
+    /// What carries frames and replies
+    #[arg(long, value_enum, default_value_t)]
+    pub transport: Transport,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Application {
+    /// The processor time that the scenario says
+    #[default]
+    Burn,
+    /// Classifies it by a convolutional network; the scenario's work is ignored
+    Network,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// Through a broker on each target node
+    #[default]
+    Mqtt,
+    /// Directly to each target node
+    Http,
 }
 
 #[cfg(feature = "emu")]
@@ -538,13 +757,103 @@ pub struct EmulateProve {
     #[command(flatten)]
     pub state: State,
 
-    /// A folder that gets plan.json and proof.json
+    /// A folder that gets plan.json and proof.json; of several deployments, one folder below it for each
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+
+    /// Prints a JSON object per deployment, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateRun {
+    /// A scenario, a Continuum configuration (`.cfg`), a folder that `offing explore` has written, or the
+    /// shortlist.json in it; `-` is a scenario on standard input. Not needed to resume
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub asking: Asking,
+
+    #[command(flatten)]
+    pub how: How,
+
+    /// How often each deployment is measured
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
+
+    /// In which order the deployments of a repetition are measured
+    #[arg(long, value_enum, default_value_t)]
+    pub order: Order,
+
+    /// Where chance begins, instead of the scenario's seed; each repetition adds one
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Where the results go [default: results/NAME/DATE-TIME-HASH]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+
+    /// Goes on with the measurement in this folder
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+
+    /// What makes the runs
+    #[arg(long, value_enum, default_value_t)]
+    pub provider: Provider,
+
+    /// The folder of the runs that a rehearsal replays
+    #[arg(long, value_name = "DIR", required_if_eq("provider", "rehearsal"))]
+    pub recorded: Option<PathBuf>,
+
+    /// The static binary for the nodes, instead of OFFING_AGENT or `offing-agent` beside this program
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub state: State,
+
+    /// Prints the worker and endpoint tables of each run as Continuum does
+    #[arg(long, conflicts_with = "json")]
+    pub continuum_tables: bool,
 
     /// Prints one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// In one drawn with the seed, another one for each repetition
+    #[default]
+    Random,
+    /// In the one in which they are given
+    Given,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Provider {
+    /// Containers on this host
+    #[default]
+    Docker,
+    /// Recorded runs, again
+    Rehearsal,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateTables {
+    /// A folder that `offing emulate run` has written
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// Prints them as comma-separated values, as Continuum's log repeats them
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// Where the ledgers are.

@@ -1,4 +1,4 @@
-//! `offing import` and `offing export`: from and to Continuum.
+//! `offing import` and `offing export`: from and to Continuum, and to archives.
 
 use std::path::Path;
 
@@ -17,14 +17,23 @@ pub fn import(args: &Import) -> Result<(), Failure> {
 }
 
 pub fn export(args: &Export) -> Result<(), Failure> {
+    let Some(to) = args.to else { return ro_crate(args) };
     let loaded = input::scenario(&args.input)?;
     issues(&loaded.warnings);
     let name = input::name(&args.input.file);
-    let (text, losses) = match args.to {
+    let (text, losses) = match to {
         Framework::Continuum => from_deployment(&loaded.scenario.base, &name).map_err(Failure::Bad)?,
     };
     issues(&losses);
     write(&text, args.out.as_deref(), &args.input.file)
+}
+
+/// The metadata of a result folder, into it or wherever `--out` says.
+fn ro_crate(args: &Export) -> Result<(), Failure> {
+    let folder = &args.input.file;
+    let metadata = offing_report::ro_crate(folder, args.licence.as_deref())?;
+    let text = serde_json::to_string_pretty(&metadata).expect("plain data with texts for keys");
+    write(&text, Some(args.out.as_deref().unwrap_or(&folder.join(offing_report::RO_CRATE))), folder)
 }
 
 /// To a file, if there is one.

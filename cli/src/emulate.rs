@@ -1,5 +1,9 @@
 //! `offing emulate` and `offing doctor`: what would be done, what is so, what exists, what is missing.
 
+mod asked;
+mod made;
+mod run;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,23 +13,23 @@ use offing_emu::doctor::{Verdict, diagnose, host};
 use offing_emu::ledger::{self, Entry, Resource, default_folder};
 use offing_emu::links::{forwarder, netem};
 use offing_emu::{
-    EmuError, Inventory, LinkKind, Plan, Proof, RunPlan, Settings, Tools, Which, down, find_agent, interrupt,
-    plan,
+    Application, EmuError, Inventory, LinkKind, Plan, Proof, RunPlan, Settings, Subject, Tools, Transport,
+    Which, down, find_agent, interrupt, plan,
 };
-use offing_scenarios::Loaded;
 use serde::Serialize;
 
 use crate::args::{
-    Doctor, Emulate, EmulateDown, EmulateList, EmulatePlan, EmulateProve, Links, Planning, State,
+    self, Doctor, Emulate, EmulateDown, EmulateList, EmulatePlan, EmulateProve, How, Links, State,
 };
 use crate::failure::Failure;
-use crate::input;
-use crate::output::{Output, issues, note, on_first_signal, print, print_json};
+use crate::output::{Output, note, on_first_signal, print, print_json};
 
 pub fn run(command: &Emulate) -> Result<(), Failure> {
     match command {
         Emulate::Plan(args) => show_plan(args),
         Emulate::Prove(args) => prove(args),
+        Emulate::Run(args) => run::run(args),
+        Emulate::Tables(args) => run::tables(args),
         Emulate::List(args) => list(args),
         Emulate::Down(args) => remove(args),
         Emulate::Forwarder { .. } => forwarder::serve()
@@ -67,39 +71,57 @@ pub fn doctor(args: &Doctor) -> Result<(), Failure> {
     }
 }
 
-/// Reads the deployment and plans it for this host.
-fn planned(args: &Planning) -> Result<Plan, Failure> {
-    let Loaded { scenario, warnings } = input::scenario(&args.input)?;
-    issues(&warnings);
+/// Plans deployments for this host.
+fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failure> {
     let kernel = || netem::probe().is_ok();
-    let links = match args.links {
+    let links = match how.links {
         Links::Netem => LinkKind::Netem,
         Links::Forwarder => LinkKind::Forwarder,
         Links::Auto if kernel() => LinkKind::Netem,
         Links::Auto => LinkKind::Forwarder,
     };
-    let queue_packets = args.queue as usize;
-    let settings = Settings { dilate: args.dilate, pin: args.pin, queue_packets, links, seed: scenario.seed };
-    let deployments = std::slice::from_ref(&scenario.base);
-    let planned = match plan(deployments, &settings, host()) {
+    let settings = Settings {
+        dilate: how.dilate,
+        pin: how.pin,
+        queue_packets: how.queue as usize,
+        links,
+        seed,
+        application: match how.application {
+            args::Application::Burn => Application::Burn,
+            args::Application::Network => Application::Network,
+        },
+        transport: match how.transport {
+            args::Transport::Mqtt => Transport::Mqtt,
+            args::Transport::Http => Transport::Http,
+        },
+    };
+    let deployments: Vec<_> = subjects.iter().map(|subject| subject.deployment.clone()).collect();
+    let planned = match plan(&deployments, &settings, host()) {
         // A medium that several nodes share is beyond the kernel's links.
-        Err(EmuError::Refused(_)) if args.links == Links::Auto && links == LinkKind::Netem => {
-            plan(deployments, &Settings { links: LinkKind::Forwarder, ..settings }, host())
+        Err(EmuError::Refused(_)) if how.links == Links::Auto && links == LinkKind::Netem => {
+            plan(&deployments, &Settings { links: LinkKind::Forwarder, ..settings }, host())
         }
         planned => planned,
     }?;
+    // Many deployments have the same to be said.
+    let mut said: Vec<&String> = Vec::new();
     for warning in planned.runs.iter().flat_map(|run| &run.warnings) {
-        note(&format!("warning: {warning}"));
+        if !said.contains(&warning) {
+            note(&format!("warning: {warning}"));
+            said.push(warning);
+        }
     }
     Ok(planned)
 }
 
 fn show_plan(args: &EmulatePlan) -> Result<(), Failure> {
-    let plan = planned(&args.planning)?;
+    let asked = asked::asked(&args.planning.file, &args.planning.asking)?;
+    let plan = planned(&asked.subjects, &args.planning.how, asked.seed)?;
     if args.json {
         return print_json(&plan);
     }
-    print(&plan.runs.iter().map(|run| describe(run, &plan)).collect::<String>())
+    let all: Vec<String> = plan.runs.iter().map(|run| describe(run, &plan)).collect();
+    print(&all.join("\n"))
 }
 
 /// A plan for people.
@@ -117,11 +139,20 @@ fn describe(run: &RunPlan, plan: &Plan) -> String {
         run.needs.memory_bytes >> 20,
         plan.host.memory_bytes >> 20
     );
-    text += &format!("image: {}\n\nnode          cores  cpus    memory   pinned to\n", run.image);
+    text += &format!("image: {}\napplication: {}", run.image, run.application.name());
+    // Endpoints that process themselves send nothing.
+    if !run.paths.is_empty() {
+        text += &format!(" over {}", run.transport.name());
+    }
+    text += "\n\nnode          cores  cpus    memory    pinned to  runs\n";
     for node in &run.nodes {
         let memory = node.memory_bytes.map_or("no limit".into(), |bytes| format!("{} MiB", bytes >> 20));
         let pinned = node.pinned.as_ref().map_or("-".into(), |cores| format!("{cores:?}"));
-        text += &format!("{:12}  {:5}  {:<6.3}  {memory:8}  {pinned}\n", node.name, node.cores, node.cpus);
+        let (name, cores, cpus, roles) = (&node.name, node.cores, node.cpus, node.roles.join(", "));
+        text += &format!("{name:12}  {cores:5}  {cpus:<6.3}  {memory:8}  {pinned:9}  {roles}\n");
+    }
+    if run.paths.is_empty() {
+        return text;
     }
     text += &format!(
         "\nlink (by {})           latency    jitter     rate           loss    queue  medium\n",
@@ -147,39 +178,59 @@ fn folder(state: &State) -> PathBuf {
     state.folder.clone().unwrap_or_else(default_folder)
 }
 
-fn prove(args: &EmulateProve) -> Result<(), Failure> {
-    let plan = planned(&args.planning)?;
+/// What is needed on this host.
+fn tools(agent: Option<&Path>, state: &State, settings: &Settings) -> Result<Tools, Failure> {
     let program = env::current_exe()
         .map_err(|cause| Failure::Infrastructure(format!("cannot find this program: {cause}")))?;
-    let tools = Tools {
-        agent: find_agent(args.agent.as_deref(), &program)?,
+    Ok(Tools {
+        agent: find_agent(agent, &program)?,
         forwarder: vec![program.to_string_lossy().into(), "emulate".into(), "forwarder".into()],
-        state: folder(&args.state),
-        links: plan.settings.links,
-        seed: plan.settings.seed,
-    };
-    let input = &args.planning.input.file;
-    let files = args.out.as_deref().map(|folder| open(folder, input)).transpose()?;
+        state: folder(state),
+        links: settings.links,
+        seed: settings.seed,
+    })
+}
+
+/// From now on a signal removes what was made.
+fn clear_up_on_interrupt() {
     on_first_signal(|| {
         note("interrupted: removing what was made; a second signal leaves it to `offing emulate down`");
         interrupt();
     });
-    let run = plan.runs.first().expect("one deployment was planned");
-    let proof = prove_one(run, &tools)?;
-    if let Some([plan_file, proof_file]) = files {
-        finish(plan_file, &plan)?;
-        finish(proof_file, &proof)?;
+}
+
+fn prove(args: &EmulateProve) -> Result<(), Failure> {
+    let file = &args.planning.file;
+    let asked = asked::asked(file, &args.planning.asking)?;
+    let plan = planned(&asked.subjects, &args.planning.how, asked.seed)?;
+    let tools = tools(args.agent.as_deref(), &args.state, &plan.settings)?;
+    let folder = |run: &RunPlan| match (&args.out, plan.runs.len()) {
+        (Some(folder), 1) => Some(folder.clone()),
+        (Some(folder), _) => Some(folder.join(&run.deployment)),
+        (None, _) => None,
+    };
+    let files = plan.runs.iter().map(|run| folder(run).map(|folder| open(&folder, file)).transpose());
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    clear_up_on_interrupt();
+    let (mut missed, mut all) = (0, 0);
+    for (run, files) in plan.runs.iter().zip(files) {
+        let proof = prove_one(run, &tools)?;
+        if let Some([plan_file, proof_file]) = files {
+            finish(plan_file, &Plan { runs: vec![run.clone()], ..plan.clone() })?;
+            finish(proof_file, &proof)?;
+        }
+        match args.json {
+            true => print_json(&proof)?,
+            false => print(&proof.to_string())?,
+        }
+        missed += proof.checks.iter().filter(|check| !check.holds).count();
+        all += proof.checks.len();
     }
-    match args.json {
-        true => print_json(&proof)?,
-        false => print(&proof.to_string())?,
-    }
-    match proof.checks.iter().filter(|check| !check.holds).count() {
+    match missed {
         0 => Ok(()),
         n => Err(Failure::Unmet(format!(
-            "{n} of {} measurements are not as asked; if processors or lateness are among them, other programs \
-             use this host",
-            proof.checks.len()
+            "{n} of {all} measurements are not as asked; if processors or lateness are among them, other programs use \
+             this host"
         ))),
     }
 }

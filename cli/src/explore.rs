@@ -19,6 +19,7 @@ use crate::{found, manifest, models};
 
 pub fn run(args: &Explore) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
+    models::choose(args.models.file.as_deref())?;
     let (scenario, inputs) = scenario(args)?;
     let exact = match &args.resume {
         Some(path) => Folder::existing(path)?.1.is_exact,
@@ -60,6 +61,7 @@ pub fn run(args: &Explore) -> Result<(), Failure> {
 
 pub fn merge(args: &Merge) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
+    models::choose(args.models.file.as_deref())?;
     let (scenario, inputs) = from_folder(&args.folder)?;
     let plan = plan(&scenario, inputs, Folder::existing(&args.folder)?.1.is_exact)?;
     collect(&plan, &Folder::open(&args.folder, &plan)?, &args.choosing, started)
@@ -107,6 +109,11 @@ pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: 
         })?
     };
     say_on_interrupt(None);
+    for kept in &found.shortlist {
+        for said in models::current().outside(&kept.deployment) {
+            note(&format!("warning: number {} of the shortlist: {said}", kept.number));
+        }
+    }
     if choosing.json {
         print_json(&found)?;
     } else {
@@ -116,7 +123,7 @@ pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: 
 }
 
 pub fn plan(scenario: &Scenario, inputs: Vec<Input>, is_exact: bool) -> Result<Plan<'_>, Failure> {
-    Ok(Plan::new(scenario, models::shipped(), inputs, env!("CARGO_PKG_VERSION"), is_exact)?)
+    Ok(Plan::new(scenario, models::current(), inputs, env!("CARGO_PKG_VERSION"), is_exact)?)
 }
 
 fn threads(choosing: &Choosing) -> Option<usize> {
@@ -140,7 +147,7 @@ fn from_file(args: &Explore, file: &Path) -> Result<(Scenario, Vec<Input>), Fail
 }
 
 /// The scenario of the run in a folder.
-fn from_folder(path: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
+pub fn from_folder(path: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
     let (folder, _) = Folder::existing(path)?;
     let (text, inputs) = folder.scenario()?;
     let name = folder.path().join("scenario.toml").display().to_string();
@@ -148,7 +155,7 @@ fn from_folder(path: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
         let input = inputs.iter().find(|input| input.name == name);
         input.map(|input| input.text.clone()).ok_or_else(|| "it is not in the folder".to_string())
     };
-    let loaded = load(&text, &name, &files, &models::shipped().presets(), &[]).map_err(Failure::Bad)?;
+    let loaded = load(&text, &name, &files, &models::current().presets(), &[]).map_err(Failure::Bad)?;
     Ok((loaded.scenario, inputs))
 }
 

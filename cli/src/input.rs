@@ -51,7 +51,7 @@ impl<'i> Source<'i> {
         let folder = self.input.file.parent().unwrap_or(Path::new(""));
         let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
         let set = [&self.input.assignments, more].concat();
-        let loaded = load(&self.text, &self.name, &files, &models::shipped().presets(), &set);
+        let loaded = load(&self.text, &self.name, &files, &models::current().presets(), &set);
         let mut loaded = loaded.map_err(|issues| Failure::Bad(issues).after(&self.warnings))?;
         loaded.warnings.splice(0..0, self.warnings.iter().cloned());
         Ok(loaded)
@@ -61,7 +61,7 @@ impl<'i> Source<'i> {
 /// The text of a file that a scenario names.
 pub fn beside(scenario: &Path, named: &str) -> Result<String, Failure> {
     let path = scenario.parent().unwrap_or(Path::new("")).join(named);
-    text(&path).map_err(|cause| Failure::Unreadable { file: path.display().to_string(), cause })
+    text_of(&path)
 }
 
 /// Whether a file is one of Continuum's.
@@ -110,6 +110,11 @@ fn is_stdin(file: &Path) -> bool {
 fn read(file: &Path) -> Result<String, Failure> {
     let text = if is_stdin(file) { all(io::stdin().lock()) } else { text(file) };
     text.map_err(|cause| Failure::Unreadable { file: name(file), cause })
+}
+
+/// The text of a file that the user names.
+pub fn text_of(file: &Path) -> Result<String, Failure> {
+    text(file).map_err(|cause| Failure::Unreadable { file: file.display().to_string(), cause })
 }
 
 fn text(file: &Path) -> io::Result<String> {

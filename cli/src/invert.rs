@@ -21,6 +21,7 @@ use crate::page::{Page, Style, count, significant};
 use crate::scenario_facts::resolve;
 
 pub fn run(args: &Invert) -> Result<(), Failure> {
+    models::choose(args.models.file.as_deref())?;
     let source = Source::read(&args.input)?;
     match (&args.key, &args.break_even) {
         (_, Some(key)) => equal(args, &source, key),
@@ -127,7 +128,7 @@ fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
         }
     }
     let seed = args.seed.unwrap_or(scenario.seed);
-    let trials = Trials::new(&at, models::shipped(), &metrics, (seed, args.runs), axis.range);
+    let trials = Trials::new(&at, models::current(), &metrics, (seed, args.runs), axis.range);
     let judge = Judge::new(&scenario.goal, &metrics);
     let direction = match (args.largest, args.smallest) {
         (true, _) => Some(Direction::Largest),
@@ -169,8 +170,8 @@ fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
     let seed = args.seed.unwrap_or(scenario.seed);
     let replicas = (seed, args.runs);
     let answer = break_even(
-        &Trials::new(&at_first, models::shipped(), &metrics, replicas, axis.range),
-        &Trials::new(&at_second, models::shipped(), &metrics, replicas, axis.range),
+        &Trials::new(&at_first, models::current(), &metrics, replicas, axis.range),
+        &Trials::new(&at_second, models::current(), &metrics, replicas, axis.range),
         0,
     );
     let told = Told { args, key, scenario: &scenario, axis: &axis, metrics: &metrics, seed };

@@ -23,7 +23,12 @@ mod found;
 mod invert;
 mod manifest;
 mod progress;
+mod report;
+mod rerun;
 mod submit;
+
+mod calibrate;
+mod measured;
 
 mod convert;
 mod editors;
@@ -44,6 +49,10 @@ fn main() -> ExitCode {
         Command::Merge(merge) => explore::merge(merge),
         Command::Submit(submit) => submit::run(submit),
         Command::Invert(invert) => invert::run(invert),
+        Command::Calibrate(calibrate) => calibrate::run(calibrate),
+        Command::Validate(validate) => calibrate::validate(validate),
+        Command::Report(report) => report::run(report),
+        Command::Rerun(rerun) => rerun::run(rerun),
         Command::Import(import) => convert::import(import),
         Command::Export(export) => convert::export(export),
         #[cfg(feature = "emu")]

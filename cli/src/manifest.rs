@@ -36,6 +36,12 @@ fn iso(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `2026-11-24`, in UTC.
+pub fn today() -> String {
+    let (year, month, day) = date(now_unix_s() / 86_400);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// `20261124-123000`, for the name of a folder.
 pub fn stamp(unix_s: u64) -> String {
     let (year, month, day) = date(unix_s / 86_400);

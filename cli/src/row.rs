@@ -75,7 +75,7 @@ impl Columns {
 }
 
 /// As RFC 4180 wants it.
-fn quoted(cell: &str) -> String {
+pub fn quoted(cell: &str) -> String {
     if cell.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {

@@ -95,7 +95,7 @@ pub fn derive(scenario: &Scenario) -> Facts {
     let (endpoints, targets) = (deployment.endpoints(), deployment.targets());
     let rate_rps = app.rate_hz * f64::from(endpoints.nodes);
     let reasons = infeasible(deployment);
-    let loads = loads(deployment, &models::shipped().transport());
+    let loads = loads(deployment, &models::current().transport());
     let offing_models::Loads { endpoint, uplink, target, downlink } = loads;
     Facts {
         deployment: deployment.id(),

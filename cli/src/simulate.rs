@@ -1,15 +1,22 @@
 //! `offing simulate`: predicts one deployment.
 
+use std::collections::BTreeMap;
+
 use offing_core::{Deployment, Engine, Request, Run, Summary};
 use offing_scenarios::{Loaded, infeasible};
 use offing_sim::{Options, refusal, simulate_with, stations_apply};
 
+use offing_validation::{draws, interval, predictive};
+use serde_json::json;
+
 use crate::args::{self, Simulate};
 use crate::failure::Failure;
 use crate::output::{Output, Screen, issues, note, print, print_json};
+use crate::page::significant;
 use crate::{input, models, row, table, trace};
 
 pub fn run(args: &Simulate) -> Result<(), Failure> {
+    models::choose(args.models.file.as_deref())?;
     let Loaded { scenario, warnings } = input::scenario(&args.input)?;
     issues(&warnings);
     let deployment = &scenario.base;
@@ -25,14 +32,33 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
         rows.finish(|out| trace::write(requests, out))?;
     }
     let summary = Summary::new(&scenario.name, &run, deployment.app.deadline.is_some());
+    let to_come = to_come(deployment);
     if args.json {
-        return print_json(&summary);
+        let mut told = serde_json::to_value(&summary).expect("it is plain data");
+        if let Some(intervals) = to_come {
+            told["latency_pi95_ms"] = json!(intervals);
+        }
+        return print_json(&told);
     }
     if args.csv {
         summary.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
         return print(&row::csv(&summary));
     }
-    print(&table::text(&summary, deployment, Screen::of_stdout()))
+    let mut page = table::text(&summary, deployment, Screen::of_stdout());
+    for (metric, [low, high]) in to_come.into_iter().flatten() {
+        let (low, high) = (significant(low), significant(high));
+        page += &format!("a run to come {metric:<5} 95 % between {low} and {high} ms\n");
+    }
+    print(&page)
+}
+
+/// 95 % intervals of the latencies of one run to come, with the doubt about fitted parameters; nothing where none are.
+fn to_come(deployment: &Deployment) -> Option<BTreeMap<&'static str, [f64; 2]>> {
+    let models = models::current();
+    models.fitted()?;
+    let numbers = predictive(&draws(models, 200, 77, true), None, deployment);
+    let of = |metric| Some((metric, interval(&numbers, &format!("latency_{metric}_ms"))?));
+    Some(["mean", "p50", "p95", "p99"].into_iter().filter_map(of).collect())
 }
 
 /// Whether there is anything to predict.
@@ -86,7 +112,7 @@ fn predict(
         engine: (engine == args::Engine::Events).then_some(Engine::Events),
         observer: gather.as_mut().map(|gather| gather as &mut dyn FnMut(Request)),
     };
-    let run = simulate_with(deployment, models::shipped(), seed, options);
+    let run = simulate_with(deployment, models::current(), seed, options);
     if only_stations && run.engine != Engine::Stations { Err(not_by_stations()) } else { Ok(run) }
 }
 

@@ -36,6 +36,7 @@ fn asked(work: &Work, shortlist: u16) -> Explore {
         out: None,
         resume: None,
         shard: None,
+        models: crate::args::Models { file: None },
         choosing: Choosing { threads: None, shortlist, keep_units: false, json: false },
         exact: false,
         count: false,

@@ -180,6 +180,11 @@ impl<T: Copy + Into<u64>> Spread<'_, T> {
         ((span + 1.0).to_bits() >> (52 - SUB_BITS)).wrapping_sub(FIRST)
     }
 
+    /// The smallest value of a bucket [ns].
+    pub fn lower_edge(bucket: usize) -> f64 {
+        lower_edge(bucket)
+    }
+
     /// [`Histogram::quantile`] of several ascending probabilities at once.
     pub fn quantiles<const N: usize>(&self, p: [f64; N]) -> [f64; N] {
         if self.n == 0 {

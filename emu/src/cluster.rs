@@ -17,7 +17,7 @@ use crate::down::{RUN_ARGUMENT, down_one};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, Ledger};
-use crate::links::forwarder::{Attachment, Forwarder, Spec};
+use crate::links::forwarder::{Attachment, Forwarder, Report, Spec};
 use crate::links::{Links, Netem};
 use crate::plan::{LinkKind, RunPlan};
 use crate::provider::docker::{Docker, Task, container_prefix, image_name, namespace};
@@ -189,13 +189,49 @@ impl Cluster {
     /// One of them failed or took longer than `limit`, the links are down, or the user interrupts.
     pub fn run_in(&self, tasks: &[(usize, Vec<String>)], limit: Duration) -> Result<Vec<String>, EmuError> {
         let task = |(node, arguments): &(usize, Vec<String>)| Task {
-            container: self.inventory.container(*node),
+            step: arguments.join(" "),
             arguments: arguments.clone(),
-            limit,
+            ..self.task(*node, limit)
         };
-        let links = self.links.as_ref().expect(UNTIL_REMOVED);
         let tasks: Vec<_> = tasks.iter().map(task).collect();
-        self.inventory.docker.run_all(&tasks, &|| links.borrow_mut().check())
+        self.run_all(&tasks, &|links| links.check())
+    }
+
+    /// A command for a node that does nothing yet.
+    pub(crate) fn task(&self, node: usize, limit: Duration) -> Task {
+        Task {
+            container: self.inventory.container(node),
+            node: self.inventory.plan.nodes[node].name.clone(),
+            step: String::new(),
+            arguments: Vec::new(),
+            input: String::new(),
+            limit,
+        }
+    }
+
+    /// Runs commands at once, and asks `check` now and then.
+    pub(crate) fn run_all(
+        &self,
+        tasks: &[Task],
+        check: &dyn Fn(&mut dyn Links) -> Result<(), EmuError>,
+    ) -> Result<Vec<String>, EmuError> {
+        let links = self.links.as_ref().expect(UNTIL_REMOVED);
+        self.inventory.docker.run_all(tasks, &|| check(&mut **links.borrow_mut()))
+    }
+
+    /// What happened on the links since the last report.
+    pub(crate) fn report_links(&self) -> Result<Option<Report>, EmuError> {
+        self.links.as_ref().expect(UNTIL_REMOVED).borrow_mut().report()
+    }
+
+    /// Numbers of the nodes' first processes, in the plan's order.
+    pub(crate) fn ends(&self) -> &[i64] {
+        &self.inventory.ends
+    }
+
+    /// The engine's version and that of the control groups.
+    pub(crate) fn engine(&self) -> Option<(String, String)> {
+        self.inventory.docker.about().ok()
     }
 
     /// Removes everything.

@@ -4,15 +4,17 @@
 //! ```text
 //! Deployment --plan--> Plan --Inventory::make--> Inventory --connect--> Cluster --prove--> Proof
 //!                                    |                                     |
-//!                          Ledger: written before anything is made         +-- remove --> nothing is left
+//!                          Ledger: written before anything is made         +-- run_application --> Observed --> Run
+//!                                                                          +-- remove --> nothing is left
 //! ```
 //! A [`Plan`] is data: it touches nothing, and refuses what this host cannot hold. From there on each step is a
 //! type that only the step before can make. Nodes are containers ([`provider::docker`]); links are the
 //! kernel's ([`links::netem`]) or those of a process of ours ([`links::forwarder`]). Whatever exists because of us is in a
 //! [`ledger`] first, so [`down`] removes it after any crash. [`doctor`] says what a host lacks.
 //!
-//! What is measured inside the nodes is measured by `offing-agent`, a static binary of its own (emu/agent).
-//! Running the application on the nodes is not offered yet.
+//! What happens inside the nodes is done by `offing-agent`, a static binary of its own (emu/agent): probes, and the roles
+//! of the application (emu/app), of which only the protocol is known here. A [`Campaign`] does all of this for many
+//! deployments and keeps each run in a [`record`]; [`provider::rehearsal`] replays kept runs.
 //!
 //! ```
 //! use offing_core::Span;
@@ -24,21 +26,32 @@
 //! assert_eq!(Shaper::new(&[medium], &[path], 1).offer(0, 1_000, 0), Fate::Due(11_000_000));
 //! ```
 
+mod application;
+mod bench;
+mod campaign;
 mod cluster;
+mod collect;
+pub mod continuum;
 pub mod doctor;
 mod down;
 mod error;
 mod interrupt;
 pub mod ledger;
 pub mod links;
+mod observed;
 mod plan;
 mod proof;
 pub mod provider;
+pub mod record;
 
+pub use application::{Application, Transport, Workload};
+pub use campaign::{Campaign, Finished, Made, News, Order, Provider, Step, Subject};
 pub use cluster::{Cluster, Inventory, Tools, find_agent};
+pub use collect::{HostFacts, NodeUse};
 pub use down::{Which, down};
 pub use error::EmuError;
 pub use interrupt::{interrupt, interrupted};
+pub use observed::{Facts, Measured, Observed, Outcomes, RunFile, read_csv};
 pub use plan::{
     CPU_S_PER_PACKET, Dilate, FASTEST_BIT_S, Host, IMAGE, LinkKind, Needs, Node, Plan, RunPlan, Settings,
     plan,

@@ -10,6 +10,7 @@ use std::fmt;
 use offing_core::{Deployment, Direction, Link, Manager, Provider, Rate, Scope, Sharing, Span, Tier};
 use serde::{Deserialize, Serialize};
 
+use crate::application::{self, Application, Transport};
 use crate::error::EmuError;
 use crate::links::shaper::{Medium, Path};
 
@@ -26,6 +27,10 @@ pub struct Settings {
     pub links: LinkKind,
     /// Decides which packets are lost and how much each is delayed.
     pub seed: u64,
+    /// What the workers do with a frame.
+    pub application: Application,
+    /// What carries frames and replies.
+    pub transport: Transport,
 }
 
 impl Default for Settings {
@@ -36,6 +41,8 @@ impl Default for Settings {
             queue_packets: 1_000,
             links: LinkKind::Forwarder,
             seed: 1,
+            application: Application::Burn,
+            transport: Transport::Mqtt,
         }
     }
 }
@@ -100,6 +107,10 @@ pub struct RunPlan {
     pub duration: Span,
     /// What is put into the nodes.
     pub image: String,
+    /// What the workers do with a frame.
+    pub application: Application,
+    /// What carries frames and replies.
+    pub transport: Transport,
     /// The nodes, endpoints first.
     pub nodes: Vec<Node>,
     /// The transmitters that paths share.
@@ -127,6 +138,8 @@ pub struct Node {
     pub memory_bytes: Option<u64>,
     /// Processors of the host that are its own.
     pub pinned: Option<Vec<u32>>,
+    /// What runs on it.
+    pub roles: Vec<String>,
 }
 
 /// What a host must have to hold a run.
@@ -247,7 +260,7 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
             host.memory_bytes >> 20
         ));
     }
-    let mut nodes = nodes(deployment, dilate);
+    let mut nodes = nodes(deployment, settings.transport, dilate);
     if settings.pin && !pin(&mut nodes, host.cores as u32) {
         let wanted: u32 = nodes.iter().map(|node| node.cores).sum();
         reasons
@@ -262,11 +275,13 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
         dilate,
         duration: times(deployment.duration, dilate),
         image: IMAGE.into(),
+        application: settings.application,
+        transport: settings.transport,
         nodes,
         media,
         paths,
         needs: Needs { cores: real.cores / dilate, link_cores: real.link_cores / dilate, ..real },
-        warnings: warnings(deployment),
+        warnings: warnings(deployment, settings.application),
     })
 }
 
@@ -280,6 +295,7 @@ fn unsupported(deployment: &Deployment, kind: LinkKind) -> Vec<String> {
     if placement.manager != Manager::None {
         reasons.push("only `deploy.manager = \"none\"` can be measured".into());
     }
+    reasons.extend(application::unsupported(deployment));
     let Some((link, up)) = used_link(deployment) else { return reasons };
     if link.sharing == Sharing::Fair {
         reasons.push("fair sharing of a link is not emulated; set `sharing = \"fifo\"`".into());
@@ -295,11 +311,12 @@ fn unsupported(deployment: &Deployment, kind: LinkKind) -> Vec<String> {
     reasons
 }
 
-fn warnings(deployment: &Deployment) -> Vec<String> {
-    let mut warnings = Vec::new();
+fn warnings(deployment: &Deployment, application: Application) -> Vec<String> {
+    let mut warnings = application::warnings(deployment, application);
     let used: Vec<&Tier> = deployment.used_tiers().iter().map(|&tier| &deployment.tiers[tier]).collect();
     for tier in &used {
-        if tier.speed != 1.0 {
+        // A burn takes as long as a processor of that speed would; a network takes what this one takes.
+        if tier.speed != 1.0 && application == Application::Network {
             warnings.push(format!(
                 "tier {}: its speed {} is not emulated; its nodes have the speed of this host's processors",
                 tier.name, tier.speed
@@ -360,7 +377,7 @@ fn needs(deployment: &Deployment) -> Needs {
 }
 
 /// The mean of a size, near enough to count packets.
-fn mean(size: &offing_core::Distribution) -> f64 {
+pub(crate) fn mean(size: &offing_core::Distribution) -> f64 {
     use offing_core::Distribution::*;
     let middle = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     match size {
@@ -373,7 +390,18 @@ fn mean(size: &offing_core::Distribution) -> f64 {
 }
 
 /// Endpoints, then targets.
-fn nodes(deployment: &Deployment, dilate: f64) -> Vec<Node> {
+fn nodes(deployment: &Deployment, transport: Transport, dilate: f64) -> Vec<Node> {
+    let workers = deployment.placement.workers;
+    let pool = format!("{workers} worker{}", if workers == 1 { "" } else { "s" });
+    let roles = |tier: &str| -> Vec<String> {
+        let is_endpoint = tier == deployment.endpoints().name;
+        match (is_endpoint, deployment.is_offloaded(), transport) {
+            (true, true, _) => vec!["endpoint".into()],
+            (true, false, _) => vec!["endpoint".into(), pool.clone()],
+            (false, _, Transport::Mqtt) => vec!["broker".into(), pool.clone()],
+            (false, _, Transport::Http) => vec![pool.clone()],
+        }
+    };
     let of_tier = |tier: &Tier| {
         let tier = tier.clone();
         (0..tier.nodes).map(move |i| Node {
@@ -383,6 +411,7 @@ fn nodes(deployment: &Deployment, dilate: f64) -> Vec<Node> {
             cpus: f64::from(tier.cores) * tier.quota / dilate,
             memory_bytes: tier.memory_bytes,
             pinned: None,
+            roles: roles(&tier.name),
         })
     };
     deployment.used_tiers().into_iter().flat_map(|tier| of_tier(&deployment.tiers[tier])).collect()
@@ -398,7 +427,7 @@ fn pin(nodes: &mut [Node], processors: u32) -> bool {
     next <= processors
 }
 
-fn times(span: Span, factor: f64) -> Span {
+pub(crate) fn times(span: Span, factor: f64) -> Span {
     Span::from_nanos((span.as_nanos() as f64 * factor).round() as u64)
 }
 
@@ -456,7 +485,7 @@ impl RunPlan {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use offing_core::{App, Arrivals, Balance, Distribution, Drop, Placement, Stage};
 
@@ -475,7 +504,7 @@ mod tests {
         }
     }
 
-    fn deployment(scope: Scope, rate_bit_s: f64) -> Deployment {
+    pub(crate) fn deployment(scope: Scope, rate_bit_s: f64) -> Deployment {
         let direction = |latency_ms| Direction {
             latency: Span::from_millis(latency_ms),
             rate: Rate::BitPerS(rate_bit_s),
@@ -583,7 +612,10 @@ mod tests {
         }
         odd = deployment(Scope::Node, 8e6);
         odd.tiers[0].speed = 0.5;
-        assert!(one(&odd, &Settings::default()).unwrap().warnings[0].contains("speed 0.5"));
+        let speed =
+            |settings| one(&odd, &settings).unwrap().warnings.iter().any(|text| text.contains("speed 0.5"));
+        assert!(!speed(Settings::default()));
+        assert!(speed(Settings { application: Application::Network, ..Settings::default() }));
     }
 
     #[test]

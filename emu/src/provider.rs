@@ -1,3 +1,4 @@
-//! What makes nodes: one file each.
+//! What makes nodes, or replays them: one file each.
 
 pub mod docker;
+pub mod rehearsal;

@@ -47,6 +47,12 @@ impl Metrics {
         Metrics { names, tiers, has_details }
     }
 
+    /// All of a summary, for scenarios with these tiers.
+    pub fn all(tiers: Vec<String>) -> Metrics {
+        let names = offing_scenarios::metrics(tiers.iter().map(String::as_str));
+        Metrics { names, tiers, has_details: true }
+    }
+
     /// Names in the order of a row.
     pub fn names(&self) -> &[String] {
         &self.names

@@ -174,7 +174,7 @@ impl Race {
 
     /// Estimates deployments by whole runs, in their order.
     pub fn whole(&self, deployments: &[Deployment], sweep: &mut Sweep<'_>) -> Vec<Raced> {
-        let estimates = sweep.estimate_in_lanes(deployments, self.limit_ns);
+        let estimates = sweep.count_in_lanes(deployments, self.limit_ns);
         let of = |(d, estimate): (&Deployment, Option<(Estimate, Above)>)| {
             let (estimate, above, decided) = match estimate {
                 Some((estimate, above)) => {
@@ -226,7 +226,8 @@ impl Race {
 
 /// The load of the busiest resource.
 fn busiest(d: &Deployment, sweep: &Sweep<'_>) -> f64 {
-    loads(d, &sweep.models().transport()).bottleneck().1
+    let models = sweep.models();
+    loads(&models.effective(d), &models.transport()).bottleneck().1
 }
 
 /// Whether the queue grows as long as the run goes on.

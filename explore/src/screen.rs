@@ -117,7 +117,8 @@ impl Screen {
             let missing = memory::missing_bytes(deployment);
             return Some(Rejection { text: MEMORY, value: missing as f64, distance: f64::INFINITY });
         }
-        self.by_exact(deployment).or_else(|| self.by_floors(deployment, minima))
+        let effective = self.models.effective(deployment);
+        self.by_exact(&effective).or_else(|| self.by_floors(&effective, minima))
     }
 
     fn by_exact(&self, deployment: &Deployment) -> Option<Rejection> {

@@ -23,6 +23,7 @@
 //! assert_eq!((done - arrived) / 1_000_000, 69); // the median: 100 ms x ln 2
 //! ```
 
+pub mod calibration;
 pub mod set;
 
 pub mod distribution;
@@ -42,6 +43,7 @@ pub mod queueing;
 #[cfg(test)]
 mod example;
 
+pub use calibration::{Covariance, Fitted, FittedRun, Overheads};
 pub use link::{Delay, Opportunities, Transmission, Transport};
 pub use load::{Loads, Resource, loads};
 pub use queueing::Station;

@@ -3,7 +3,8 @@
 //! They live in `data/*.toml` and are part of the program. A parameter's name is the file, the tables and the key:
 //! `network.4g.latency`. Models take plain values; [`ModelSet`] hands them out in the types that they need.
 //!
-//! Left out: values fitted to measurements; they replace parameters of the same name.
+//! A calibration writes a file of the same form, `models.toml`: its parameters replace those of the same name, and its
+//! table `[fitted]` says what they were fitted on ([`ModelSet::read`]). How they act is in `calibration`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,16 +13,18 @@ use offing_core::{Direction, Power, PowerCurve, Preset, Presets, Rate, Span};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::calibration::{Fitted, Overheads};
 use crate::link::Transport;
 use crate::quota::Quota;
 
 /// The files, by the first part of their parameters' names.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("compute", include_str!("../data/compute.toml")),
     ("network", include_str!("../data/network.toml")),
     ("applications", include_str!("../data/applications.toml")),
     ("power", include_str!("../data/power.toml")),
     ("prices", include_str!("../data/prices.toml")),
+    ("overheads", include_str!("../data/overheads.toml")),
 ];
 
 /// One set of parameters. The default is the one that is shipped.
@@ -33,6 +36,8 @@ pub struct ModelSet {
     about: BTreeMap<String, String>,
     transport: Transport,
     quota_period_ns: u64,
+    overheads: Overheads,
+    fitted: Option<Fitted>,
 }
 
 /// A number, or numbers that belong together, and where they are from.
@@ -48,6 +53,12 @@ pub struct Parameter {
     pub source: String,
     /// When: year, month, day.
     pub date: String,
+    /// The work that this is a measurement of, as [`crate::calibration::stated`] writes it.
+    pub of: Option<String>,
+    /// Standard deviation from run to run, in the unit of the parameter; 0 where nothing was measured.
+    pub spread: f64,
+    /// What else must be known, for example why it could not be fitted.
+    pub note: Option<String>,
 }
 
 /// How far off a parameter may be.
@@ -116,11 +127,25 @@ impl Default for ModelSet {
             let mut tables: toml::Table = text.parse().expect("the shipped parameters are TOML");
             let sources = tables.remove("source").expect("the shipped parameters have sources");
             let sources: BTreeMap<String, Source> = sources.try_into().expect("sources have title and date");
-            Reader { sources: &sources, parameters: &mut parameters, about: &mut about }.read(file, tables);
+            let mut reader = Reader { sources: &sources, parameters: &mut parameters, about: &mut about };
+            if let Err(problem) = reader.read(file, tables) {
+                panic!("shipped {problem}");
+            }
         }
+        ModelSet::new("shipped".into(), parameters, about, None)
+    }
+}
+
+impl ModelSet {
+    fn new(
+        name: String,
+        parameters: BTreeMap<String, Parameter>,
+        about: BTreeMap<String, String>,
+        fitted: Option<Fitted>,
+    ) -> Self {
         let si = |name: &str| -> f64 { parameters[name].si() };
         ModelSet {
-            name: "shipped".into(),
+            name,
             hash: hash(&parameters),
             transport: Transport {
                 segment_bytes: si("compute.transport.segment") as u64,
@@ -129,13 +154,103 @@ impl Default for ModelSet {
                 opportunity_bytes: si("compute.transport.opportunity") as u64,
             },
             quota_period_ns: span(si("compute.processor.quota_period")).as_nanos(),
+            overheads: Overheads {
+                up_fixed_s: si("overheads.link.up_fixed"),
+                down_fixed_s: si("overheads.link.down_fixed"),
+                per_byte_s: si("overheads.link.per_byte"),
+                framing: si("overheads.link.framing"),
+                round_trips: si("overheads.link.round_trips"),
+                jitter_shift: si("overheads.link.jitter_shift"),
+                noise_s: si("overheads.link.noise"),
+                quota_share: si("overheads.processor.quota_share"),
+                is_pool: si("overheads.processor.pool") == 1.0,
+                contention: si("overheads.processor.contention"),
+                host_cores: si("overheads.processor.host_cores"),
+                worker_s: si("overheads.worker.overhead"),
+            },
             parameters,
             about,
+            fitted,
         }
     }
-}
 
-impl ModelSet {
+    /// The shipped set with the parameters of a `models.toml`.
+    ///
+    /// # Errors
+    /// What is wrong with the text, in a sentence.
+    pub fn read(text: &str) -> Result<ModelSet, String> {
+        let mut tables: toml::Table = text.parse().map_err(|cause: toml::de::Error| cause.to_string())?;
+        let mut take = |key: &str| tables.remove(key);
+        let name = match take("name") {
+            None => "fitted".to_string(),
+            Some(toml::Value::String(name)) if !name.is_empty() => name,
+            Some(other) => return Err(format!("name: `{other}` is not a text")),
+        };
+        let sources = take("source").unwrap_or_else(|| toml::Table::new().into());
+        let sources: BTreeMap<String, Source> =
+            sources.try_into().map_err(|cause| format!("source: {cause}"))?;
+        let fitted: Option<Fitted> = take("fitted")
+            .map(|value| value.try_into().map_err(|cause| format!("fitted: {cause}")))
+            .transpose()?;
+        let shipped = ModelSet::default();
+        let (mut own, mut about) = (BTreeMap::new(), shipped.about);
+        for (file, table) in tables {
+            let toml::Value::Table(table) = table else {
+                return Err(format!("{file}: a parameter is in a table, for example [overheads.link]"));
+            };
+            Reader { sources: &sources, parameters: &mut own, about: &mut about }.read(&file, table)?;
+        }
+        let mut parameters = shipped.parameters;
+        for (name, parameter) in own {
+            let known = parameters.get(&name);
+            if let Some(known) = known.filter(|known| known.unit != parameter.unit) {
+                return Err(format!("parameter {name} is in `{}`, not in `{}`", known.unit, parameter.unit));
+            }
+            if known.is_none() && !name.starts_with("service.") {
+                return Err(format!("there is no parameter {name}"));
+            }
+            parameters.insert(name, parameter);
+        }
+        check(&parameters)?;
+        if let Some(Fitted { covariance, .. }) = &fitted {
+            let size = covariance.names.len();
+            if covariance.rows.len() != size || covariance.rows.iter().any(|row| row.len() != size) {
+                return Err(format!("fitted.covariance: {size} names need {size} rows of {size} numbers"));
+            }
+            if let Some(name) = covariance.names.iter().find(|name| !parameters.contains_key(*name)) {
+                return Err(format!("fitted.covariance: there is no parameter {name}"));
+            }
+        }
+        Ok(ModelSet::new(name, parameters, about, fitted))
+    }
+
+    /// The same set with other values, in the units of the parameters; those that it does not know are ignored.
+    pub fn with_values(&self, values: &BTreeMap<String, Vec<f64>>) -> ModelSet {
+        let mut parameters = self.parameters.clone();
+        for (name, values) in values {
+            if let Some(parameter) = parameters.get_mut(name) {
+                parameter.values.clone_from(values);
+            }
+        }
+        ModelSet::new(self.name.clone(), parameters, self.about.clone(), self.fitted.clone())
+    }
+
+    /// What it was fitted on; nothing for the shipped set.
+    pub fn fitted(&self) -> Option<&Fitted> {
+        self.fitted.as_ref()
+    }
+
+    /// What a real system adds.
+    pub fn overheads(&self) -> &Overheads {
+        &self.overheads
+    }
+
+    /// Whether [`ModelSet::effective`] may change a deployment.
+    pub fn is_calibrated(&self) -> bool {
+        self.overheads != Overheads::NEUTRAL
+            || self.parameters.keys().any(|name| name.starts_with("service."))
+    }
+
     /// Its name, for people.
     pub fn name(&self) -> &str {
         &self.name
@@ -244,21 +359,58 @@ impl ModelSet {
 impl Parameter {
     /// The first value in seconds, bytes, bit/s, watts or as a plain number.
     pub fn si(&self) -> f64 {
-        let scale = match self.unit.as_str() {
-            "1" | "B" | "W" | "USD/h" => 1.0,
-            "ms" => 1e-3,
-            "Mbit/s" => 1e6,
-            "MiB" => 1_048_576.0,
-            "GiB" => 1_073_741_824.0,
-            unit => panic!("the shipped parameters have no unit `{unit}`"),
-        };
-        self.values[0] * scale
+        self.values[0] * self.scale()
+    }
+
+    /// From the unit as it is written to SI.
+    pub(crate) fn scale(&self) -> f64 {
+        scale(&self.unit).expect("units are checked when a parameter is read")
     }
 
     /// As a value of a scenario file: `"1.29 ms"`.
     fn toml(&self) -> String {
         format!("\"{} {}\"", self.values[0], self.unit)
     }
+}
+
+/// From a unit to SI; nothing if it is none of ours.
+fn scale(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "1" | "B" | "W" | "USD/h" => 1.0,
+        "ms" => 1e-3,
+        "ns/B" => 1e-9,
+        "Mbit/s" => 1e6,
+        "MiB" => 1_048_576.0,
+        "GiB" => 1_073_741_824.0,
+        _ => return None,
+    })
+}
+
+/// Whether every model can use the values.
+fn check(parameters: &BTreeMap<String, Parameter>) -> Result<(), String> {
+    for (name, parameter) in parameters {
+        let values = &parameter.values;
+        let range = match name.as_str() {
+            "overheads.processor.pool" if !matches!(values[0], 0.0 | 1.0) => "0 or 1",
+            "overheads.processor.quota_share" if !(0.1..=10.0).contains(&values[0]) => "0.1 to 10",
+            "overheads.processor.contention" if !(-0.9..=100.0).contains(&values[0]) => "-0.9 to 100",
+            "overheads.link.framing" if !(-0.9..=10.0).contains(&values[0]) => "-0.9 to 10",
+            "compute.processor.quota_period" if !(1e-3..=1e4).contains(&values[0]) => "0.001 to 10000",
+            name if name.starts_with("service.") => {
+                if parameter.of.is_none() {
+                    return Err(format!("parameter {name} does not say of which work it is: `of = ...`"));
+                }
+                let ascends = values.len() >= 2 && values.is_sorted() && values[0] >= 0.0;
+                if parameter.unit == "ms" && ascends {
+                    continue;
+                }
+                "two or more ascending quantiles in ms, from 0"
+            }
+            _ => continue,
+        };
+        return Err(format!("parameter {name}: it must be {range}"));
+    }
+    Ok(())
 }
 
 /// Where numbers are from.
@@ -278,6 +430,10 @@ struct Written {
     unit: String,
     error: Uncertainty,
     source: String,
+    of: Option<String>,
+    #[serde(default)]
+    spread: f64,
+    note: Option<String>,
 }
 
 struct Reader<'a> {
@@ -288,7 +444,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Files every number below `name`. A number outside of a table that says where it is from is refused.
-    fn read(&mut self, name: &str, table: toml::Table) {
+    fn read(&mut self, name: &str, table: toml::Table) -> Result<(), String> {
         for (key, value) in table {
             let inner = format!("{name}.{key}");
             match value {
@@ -296,26 +452,42 @@ impl Reader<'_> {
                     self.about.insert(name.into(), text);
                 }
                 toml::Value::Table(table) if table.contains_key("unit") => {
-                    let written: Written =
-                        table.try_into().unwrap_or_else(|error| panic!("shipped parameter {inner}: {error}"));
-                    let source = self
-                        .sources
-                        .get(&written.source)
-                        .unwrap_or_else(|| panic!("shipped parameter {inner} has an unknown source"));
-                    let parameter = Parameter {
-                        values: written.values.unwrap_or_else(|| written.value.into_iter().collect()),
-                        unit: written.unit,
-                        error: written.error,
-                        source: source.title.clone(),
-                        date: source.date.clone(),
-                    };
-                    assert!(!parameter.values.is_empty(), "shipped parameter {inner} has no value");
+                    let parameter =
+                        self.parameter(table).map_err(|what| format!("parameter {inner}: {what}"))?;
                     self.parameters.insert(inner, parameter);
                 }
-                toml::Value::Table(table) => self.read(&inner, table),
-                other => panic!("shipped parameter {inner}: `{other}` without unit, error and source"),
+                toml::Value::Table(table) => self.read(&inner, table)?,
+                other => return Err(format!("parameter {inner}: `{other}` without unit, error and source")),
             }
         }
+        Ok(())
+    }
+
+    fn parameter(&self, table: toml::Table) -> Result<Parameter, String> {
+        let written: Written = table.try_into().map_err(|cause: toml::de::Error| cause.to_string())?;
+        let source = self.sources.get(&written.source);
+        let source = source.ok_or_else(|| format!("there is no source `{}`", written.source))?;
+        let values = written.values.unwrap_or_else(|| written.value.into_iter().collect());
+        if values.is_empty() {
+            return Err("it has no value".into());
+        }
+        if values.iter().any(|value| !value.is_finite())
+            || !written.spread.is_finite()
+            || written.spread < 0.0
+        {
+            return Err("its numbers must be finite, and its spread at least 0".into());
+        }
+        scale(&written.unit).ok_or_else(|| format!("`{}` is not a unit that is known", written.unit))?;
+        Ok(Parameter {
+            values,
+            unit: written.unit,
+            error: written.error,
+            source: source.title.clone(),
+            date: source.date.clone(),
+            of: written.of,
+            spread: written.spread,
+            note: written.note,
+        })
     }
 }
 
@@ -353,11 +525,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "without unit, error and source")]
     fn a_bare_number_is_refused() {
-        let table = "[x]\nrate = 5.0\n".parse().unwrap();
-        let (mut parameters, mut about) = (BTreeMap::new(), BTreeMap::new());
-        Reader { sources: &BTreeMap::new(), parameters: &mut parameters, about: &mut about }.read("f", table);
+        let problem = ModelSet::read("[network.x]\nrate = 5.0\n").unwrap_err();
+        assert!(problem.contains("network.x.rate") && problem.contains("without unit, error and source"));
     }
 
     #[test]
@@ -421,9 +591,9 @@ mod tests {
     fn the_hash_is_that_of_the_values() {
         let set = ModelSet::default();
         assert_eq!((set.hash(), set.hash().len()), (ModelSet::default().hash(), 64));
-        assert_eq!(set.label(), "shipped-d7f333c6");
+        assert_eq!(set.label(), "shipped-71ff1be3");
         // Reviewed when it changes: results made before name another hash.
-        assert_eq!(&set.hash()[..16], "d7f333c6ed5bd71e");
+        assert_eq!(&set.hash()[..16], "71ff1be3c6f3e899");
         let mut parameters = set.parameters.clone();
         parameters.get_mut("network.4g.latency").unwrap().values[0] = 45.000001;
         assert_ne!(hash(&parameters), set.hash());

@@ -6,7 +6,8 @@
 //! - the work of each request, for all that agree on speed as well;
 //! - a lane, for all that differ in nothing that a queue feels (price, power, memory).
 //!
-//! What differs lies side by side in vectors ([`kernel`]). Every request is recorded, in the buckets of
+//! What differs lies side by side in vectors: in 32 bits where all times of a deployment are short ([`ticks`]), else in
+//! 64 ([`kernel`]). Both are exact, so it does not matter which served a deployment. Every request is recorded, in the buckets of
 //! [`offing_core::Histogram`], so that a lane's numbers are those of the station engine to the last bit. What
 //! lanes cannot do (a quota at the target, more workers than cores, queues that lose their oldest request or hold
 //! very many) is simulated one by one. Queues that refuse what finds them full have lanes of their own: there each
@@ -15,7 +16,9 @@
 //! A result does not depend on the lane, on the neighbours or on the width of the vectors.
 
 mod kernel;
+mod ticks;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use offing_core::{
@@ -31,6 +34,7 @@ use crate::recorder::BULK;
 use crate::stations::{self, Upstream};
 use crate::tables::Tables;
 use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums, WIDEST};
+use ticks::{Blocks, Column, Meeting, Side, Ticks};
 
 /// Workers that a lane can have.
 const MOST_WORKERS: u32 = 16;
@@ -45,8 +49,18 @@ const BUCKETS: usize = 1 << 14;
 pub struct Sweep<'m> {
     models: &'m ModelSet,
     seed: u64,
+    arch: pulp::Arch,
     tables: Tables,
     scratch: Scratch,
+}
+
+/// What is told beside a deployment's numbers.
+#[derive(Clone, Copy)]
+struct Counting {
+    /// Latencies above are counted, unless it is infinite [ns].
+    limit: f64,
+    /// Whether all of [`Above`] is to be known.
+    with_errors: bool,
 }
 
 /// What all deployments on one upstream have in common.
@@ -55,8 +69,10 @@ struct Group {
     observed: Observed,
     /// See [`Above::count_error`].
     count_error: f64,
+    /// Where its requests suit lanes of 32 bits.
+    blocks: Option<Blocks>,
     /// Work of each request at speed 1, or delay of its reply [ns].
-    columns: Vec<Vec<f64>>,
+    columns: Vec<Column>,
     by_stage: HashMap<Key, usize>,
     by_direction: HashMap<(Key, u64), usize>,
 }
@@ -105,6 +121,8 @@ fn size(workers: u32) -> usize {
 
 #[derive(Default)]
 struct Scratch {
+    /// Of lanes of 32 bits.
+    ticks: Vec<u32>,
     /// One row of lanes per bucket.
     counts: Vec<u32>,
     latency: Vec<f64>,
@@ -164,12 +182,35 @@ fn may_apply(d: &Deployment) -> bool {
 impl<'m> Sweep<'m> {
     /// Nothing estimated yet.
     pub fn new(models: &'m ModelSet, seed: u64) -> Self {
-        Sweep { models, seed, tables: Tables::default(), scratch: Scratch::default() }
+        let arch = pulp::Arch::new();
+        Sweep { models, seed, arch, tables: Tables::default(), scratch: Scratch::default() }
+    }
+
+    /// The same with vectors of at most so many bits, for tests and timings: 512 (AVX-512), 256 (AVX2) or less, which
+    /// means what every processor has. It changes no result.
+    pub fn with_vectors(models: &'m ModelSet, seed: u64, bits: u32) -> Self {
+        let mut sweep = Sweep::new(models, seed);
+        #[cfg(target_arch = "x86_64")]
+        {
+            sweep.arch = match (sweep.arch, bits) {
+                (arch, 512..) => arch,
+                (pulp::Arch::V4(simd), 256..) => pulp::Arch::V3(*simd),
+                (arch, 256..) => arch,
+                _ => pulp::Arch::Scalar,
+            };
+        }
+        sweep
     }
 
     /// Whether lanes can have a deployment; others are simulated one by one.
     pub fn applies(&self, deployment: &Deployment) -> bool {
-        may_apply(deployment) && downlink(deployment, self.models).is_some()
+        // What a calibration makes of a quota changes what is used, not what is allowed: a lane has one of the two.
+        let limited = |tier: &usize| deployment.tiers[*tier].quota < 1.0;
+        if self.models.is_calibrated() && deployment.used_tiers().iter().any(limited) {
+            return false;
+        }
+        let d = self.models.effective(deployment);
+        may_apply(&d) && downlink(&d, self.models).is_some()
     }
 
     /// The models that predict.
@@ -190,7 +231,7 @@ impl<'m> Sweep<'m> {
     /// # Panics
     /// If [`crate::refusal`] has a reason against one of them.
     pub fn estimate(&mut self, deployments: &[Deployment]) -> Vec<Estimate> {
-        let estimates = self.estimate_in_lanes(deployments, f64::INFINITY);
+        let estimates = self.count_in_lanes(deployments, f64::INFINITY);
         let one_by_one = |(d, estimate): (&Deployment, Option<(Estimate, Above)>)| match estimate {
             Some((estimate, _)) => estimate,
             None => Estimate::of_run(d, &crate::simulate(d, self.models, self.seed)),
@@ -198,8 +239,8 @@ impl<'m> Sweep<'m> {
         deployments.iter().zip(estimates).map(one_by_one).collect()
     }
 
-    /// Estimates those deployments that lanes can have, and how many of their requests take longer than `limit`
-    /// [ns]; nothing for the others.
+    /// Estimates those deployments that lanes can have, how many of their requests take longer than `limit` [ns],
+    /// and how sure their numbers are; nothing for the others.
     ///
     /// # Panics
     /// If [`crate::refusal`] has a reason against one of them.
@@ -208,15 +249,32 @@ impl<'m> Sweep<'m> {
         deployments: &[Deployment],
         limit: f64,
     ) -> Vec<Option<(Estimate, Above)>> {
+        self.in_lanes(deployments, Counting { limit, with_errors: true })
+    }
+
+    /// The same, without how sure the numbers are: of [`Above`] only `share` and `error` are known. Faster.
+    ///
+    /// # Panics
+    /// If [`crate::refusal`] has a reason against one of them.
+    pub fn count_in_lanes(
+        &mut self,
+        deployments: &[Deployment],
+        limit: f64,
+    ) -> Vec<Option<(Estimate, Above)>> {
+        self.in_lanes(deployments, Counting { limit, with_errors: false })
+    }
+
+    fn in_lanes(&mut self, deployments: &[Deployment], counting: Counting) -> Vec<Option<(Estimate, Above)>> {
+        let effective: Vec<_> = deployments.iter().map(|d| self.models.effective(d)).collect();
         let mut estimates = vec![None; deployments.len()];
         let mut by_upstream: HashMap<Key, Vec<usize>> = HashMap::new();
         for (i, d) in deployments.iter().enumerate() {
             if self.applies(d) {
-                by_upstream.entry(Key::of_upstream(d)).or_default().push(i);
+                by_upstream.entry(Key::of_upstream(&effective[i])).or_default().push(i);
             }
         }
         for members in by_upstream.into_values() {
-            self.estimate_group(deployments, &members, limit, &mut estimates);
+            self.estimate_group(&effective, &members, counting, &mut estimates);
         }
         estimates
     }
@@ -224,22 +282,24 @@ impl<'m> Sweep<'m> {
     /// Estimates the deployments that share an upstream, those that lanes can have.
     fn estimate_group(
         &mut self,
-        deployments: &[Deployment],
+        deployments: &[Cow<'_, Deployment>],
         members: &[usize],
-        limit: f64,
+        counting: Counting,
         estimates: &mut [Option<(Estimate, Above)>],
     ) {
-        let first = &deployments[members[0]];
+        let first = &*deployments[members[0]];
         assert_eq!(crate::refusal(first), None, "the caller asks first");
         let network = Network::with(first, self.models, self.seed, &mut self.tables);
         let is_bounded = members.iter().any(|&i| deployments[i].placement.queue.is_some());
         let Some(upstream) = Upstream::new(&network, first.app.rate_hz, is_bounded) else { return };
         let observed = Observed { from: network.from as f64, until: network.until as f64 };
-        let none = vec![0.0; upstream.len()];
+        let blocks = Blocks::new(&upstream.segments, &upstream.arrived, &upstream.emitted, observed);
+        let none = Column::new(vec![0.0; upstream.len()], blocks.as_ref());
         let mut group = Group {
-            count_error: if limit < f64::INFINITY { count_error(&upstream.emitted, observed) } else { 0.0 },
+            count_error: if counting.with_errors { count_error(&upstream.emitted, observed) } else { 0.0 },
             upstream,
             observed,
+            blocks,
             columns: vec![none],
             by_stage: HashMap::new(),
             by_direction: HashMap::new(),
@@ -258,27 +318,45 @@ impl<'m> Sweep<'m> {
                 _ => distinct.push((job, vec![i])),
             }
         }
-        let mut from = 0;
-        let arch = pulp::Arch::new();
-        let width = arch.dispatch(Width);
-        while from < distinct.len() {
-            let kind = distinct[from].0.kind();
-            let lanes = width * vectors(size(distinct[from].0.lane.workers));
-            let alike = distinct[from..].iter().take(lanes).take_while(|(job, _)| job.kind() == kind);
-            let to = from + alike.count();
-            // Lanes that are left over repeat the last job.
-            let mut jobs: Vec<Job> = distinct[from..to].iter().map(|(job, _)| *job).collect();
-            jobs.resize(lanes, jobs[jobs.len() - 1]);
-            let run = Run { group: &group, jobs: &jobs, limit, scratch: &mut self.scratch };
-            let totals = arch.dispatch(run);
-            for ((_, who), totals) in distinct[from..to].iter().zip(&totals) {
-                let Some(totals) = totals else { continue };
-                for &i in who {
-                    estimates[i] =
-                        Some((Estimate::of_lane(&deployments[i], self.models, &totals.0), totals.1));
+        let done = |(_, who): &(Job, Vec<usize>), totals: &Option<(Totals, Above)>, estimates: &mut [_]| {
+            let Some((totals, above)) = totals else { return false };
+            for &i in who {
+                estimates[i] = Some((Estimate::of_lane(&deployments[i], self.models, totals), *above));
+            }
+            true
+        };
+        let Counting { limit, with_errors } = counting;
+        // Lanes of 32 bits first. What leaves their range is left for those of 64, and so is what needs sums per
+        // batch.
+        let arch = self.arch;
+        let mut left = Vec::new();
+        for alike in distinct.chunk_by(|(a, _), (b, _)| a.kind() == b.kind()) {
+            for alike in alike.chunks(ticks::LANES) {
+                let (fit, others) =
+                    alike.iter().partition::<Vec<_>, _>(|(job, _)| !with_errors && group.has_ticks(job));
+                left.extend(others);
+                let jobs: Vec<Job> = fit.iter().map(|(job, _)| *job).collect();
+                let totals =
+                    InTicks { group: &group, jobs: &jobs, limit, scratch: &mut self.scratch }.run(arch);
+                for (i, job) in fit.into_iter().enumerate() {
+                    if !totals.as_ref().is_some_and(|totals| done(job, &totals[i], estimates)) {
+                        left.push(job);
+                    }
                 }
             }
-            from = to;
+        }
+        let width = arch.dispatch(Width);
+        for alike in left.chunk_by(|(a, _), (b, _)| a.kind() == b.kind()) {
+            let lanes = width * vectors(size(alike[0].0.lane.workers));
+            for alike in alike.chunks(lanes) {
+                // Lanes that are left over repeat the last job.
+                let mut jobs: Vec<Job> = alike.iter().map(|(job, _)| *job).collect();
+                jobs.resize(lanes, jobs[jobs.len() - 1]);
+                let run = Run { group: &group, jobs: &jobs, counting, scratch: &mut self.scratch };
+                for (job, totals) in alike.iter().zip(&arch.dispatch(run)) {
+                    done(job, totals, estimates);
+                }
+            }
         }
     }
 }
@@ -305,6 +383,12 @@ impl Group {
         })
     }
 
+    /// Whether lanes of 32 bits may have a job.
+    fn has_ticks(&self, job: &Job) -> bool {
+        let travel = &self.columns[job.delays.unwrap_or(0)];
+        self.blocks.is_some() && ticks::fits(&job.lane, &self.columns[job.column], travel)
+    }
+
     /// The work of a deployment's targets: a column, what it is multiplied by, and what is added. Nothing if
     /// several stages vary.
     fn work(&mut self, d: &Deployment, tables: &mut Tables) -> Option<(usize, f64, f64)> {
@@ -326,26 +410,27 @@ impl Group {
     /// Sum of a column over the observed requests.
     fn seen(&self, column: usize) -> f64 {
         let emitted = self.upstream.emitted.iter();
-        let seen = emitted.zip(&self.columns[column]).filter(|(at, _)| **at >= self.observed.from);
+        let seen = emitted.zip(&self.columns[column].values).filter(|(at, _)| **at >= self.observed.from);
         seen.map(|(_, &x)| x).sum()
     }
 
     /// Number of the column with the delays of the replies.
     fn delays(&mut self, direction: &Direction, bytes: u64, models: &ModelSet, tables: &mut Tables) -> usize {
-        let Group { upstream, columns, by_direction, .. } = self;
+        let Group { upstream, blocks, columns, by_direction, .. } = self;
         *by_direction.entry((Key::of_direction(direction), bytes)).or_insert_with(|| {
             let delay = tables.delay(direction, &models.transport());
-            columns.push(upstream.delays(&delay, Way::Down, bytes));
+            columns.push(Column::new(upstream.delays(&delay, Way::Down, bytes), blocks.as_ref()));
             columns.len() - 1
         })
     }
 
     /// Number of the column with the work of a stage.
     fn column(&mut self, d: &Deployment, stage: usize, tables: &mut Tables) -> usize {
-        let Group { upstream, columns, by_stage, .. } = self;
+        let Group { upstream, blocks, columns, by_stage, .. } = self;
         *by_stage.entry(Key::of_stage(stage, &d.app.stages[stage].work)).or_insert_with(|| {
             let drawn = upstream.draw(&network::work(d, stage, 1.0, tables));
-            columns.push(drawn.into_iter().map(|work| work as f64).collect());
+            let work = drawn.into_iter().map(|work| work as f64).collect();
+            columns.push(Column::new(work, blocks.as_ref()));
             columns.len() - 1
         })
     }
@@ -374,7 +459,7 @@ struct Run<'r> {
     group: &'r Group,
     jobs: &'r [Job],
     /// Latencies above are counted [ns].
-    limit: f64,
+    counting: Counting,
     scratch: &'r mut Scratch,
 }
 
@@ -436,20 +521,20 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        let Run { group, jobs, limit, scratch } = self.run;
+        let Run { group, jobs, counting, scratch } = self.run;
         let lanes = Node::<S, V, C>::LANES;
         let upstream = &group.upstream;
         let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
-        let (work, deadline) = (&group.columns[jobs[0].column], jobs[0].deadline);
+        let (work, deadline) = (&group.columns[jobs[0].column].values, jobs[0].deadline);
         // Column 0 is zero.
-        let delays = &group.columns[jobs[0].delays.unwrap_or(0)];
+        let delays = &group.columns[jobs[0].delays.unwrap_or(0)].values;
         scratch.counts.resize(BUCKETS * lanes, 0);
         scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
         scratch.places.resize(CHUNK * lanes, 0);
 
         let mut node = Node::<S, V, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
-        let mut batches = Batches::<S, V>::new(self.simd, group.observed, limit);
+        let mut batches = Batches::<S, V>::new(self.simd, group, counting);
         for (number, segment) in upstream.segments.iter().enumerate() {
             if number > 0 {
                 node.next_node(&all);
@@ -470,7 +555,8 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                 } else {
                     node.chunk::<DOWN, VARIES>(&requests, latency)
                 };
-                if limit < f64::INFINITY {
+                if counting.limit < f64::INFINITY {
+                    batches.emit(requests.emitted);
                     if BOUNDED || is_edge {
                         batches.add::<true>(requests.emitted[0], latency);
                     } else {
@@ -489,7 +575,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
             if DOWN {
                 let latency = &mut scratch.latency[..C * lanes];
                 node.flush::<VARIES>(latency);
-                if limit < f64::INFINITY {
+                if counting.limit < f64::INFINITY {
                     let last = upstream.emitted[..segment.end].last().copied().unwrap_or(0.0);
                     batches.add::<true>(last, latency);
                 }
@@ -500,7 +586,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
         let result: Vec<Option<(Totals, Above)>> = (0..lanes)
             .map(|lane| {
                 let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
-                Some((totals, Above { count_error: group.count_error, ..batches.above(lane) }))
+                Some((totals, batches.above::<BOUNDED>(lane)))
             })
             .collect();
         clear(&sums, lanes, &mut scratch.counts);
@@ -508,6 +594,120 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
             scratch.counts[NOWHERE * lanes..].fill(0);
         }
         result
+    }
+}
+
+/// Up to sixteen jobs of a kind in lanes of 32 bits. Nothing where a lane left their range.
+struct InTicks<'r> {
+    group: &'r Group,
+    jobs: &'r [Job],
+    /// Latencies above are counted [ns].
+    limit: f64,
+    scratch: &'r mut Scratch,
+}
+
+impl InTicks<'_> {
+    /// Nothing if there is no job or the processor has no such lanes.
+    fn run(self, arch: pulp::Arch) -> Option<Vec<Option<(Totals, Above)>>> {
+        if self.jobs.is_empty() {
+            return None;
+        }
+        match arch {
+            #[cfg(target_arch = "x86_64")]
+            pulp::Arch::V4(simd) => Some(self.sized::<_, 1>(simd)),
+            #[cfg(target_arch = "x86_64")]
+            pulp::Arch::V3(simd) => Some(self.sized::<_, 2>(simd)),
+            _ => None,
+        }
+    }
+
+    fn sized<S: Ticks, const V: usize>(self, simd: S) -> Vec<Option<(Totals, Above)>> {
+        match size(self.jobs[0].lane.workers) {
+            1 => self.with::<S, V, 1>(simd),
+            2 => self.with::<S, V, 2>(simd),
+            3 => self.with::<S, V, 3>(simd),
+            4 => self.with::<S, V, 4>(simd),
+            6 => self.with::<S, V, 6>(simd),
+            8 => self.with::<S, V, 8>(simd),
+            12 => self.with::<S, V, 12>(simd),
+            _ => self.with::<S, V, 16>(simd),
+        }
+    }
+
+    fn with<S: Ticks, const V: usize, const C: usize>(self, simd: S) -> Vec<Option<(Totals, Above)>> {
+        let Job { has_downlink, delays, deadline, .. } = self.jobs[0];
+        let has_count = deadline < f64::INFINITY || self.limit < f64::INFINITY;
+        let run = self;
+        match (has_downlink, delays.is_some(), has_count) {
+            (false, false, false) => simd.vectorize(Compiled::<S, V, C, false, false, false> { simd, run }),
+            (false, false, true) => simd.vectorize(Compiled::<S, V, C, false, false, true> { simd, run }),
+            (false, true, _) => simd.vectorize(Compiled::<S, V, C, false, true, true> { simd, run }),
+            (true, false, false) => simd.vectorize(Compiled::<S, V, C, true, false, false> { simd, run }),
+            (true, false, true) => simd.vectorize(Compiled::<S, V, C, true, false, true> { simd, run }),
+            (true, true, _) => simd.vectorize(Compiled::<S, V, C, true, true, true> { simd, run }),
+        }
+    }
+}
+
+/// [`InTicks`] with all that the compiler must know. Each is compiled by itself.
+struct Compiled<
+    'r,
+    S: Ticks,
+    const V: usize,
+    const C: usize,
+    const DOWN: bool,
+    const VARIES: bool,
+    const COUNT: bool,
+> {
+    simd: S,
+    run: InTicks<'r>,
+}
+
+impl<S: Ticks, const V: usize, const C: usize, const DOWN: bool, const VARIES: bool, const COUNT: bool>
+    pulp::NullaryFnOnce for Compiled<'_, S, V, C, DOWN, VARIES, COUNT>
+{
+    type Output = Vec<Option<(Totals, Above)>>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let InTicks { group, jobs, limit, scratch } = self.run;
+        let Group { upstream, observed, columns, .. } = group;
+        let meeting = Meeting {
+            blocks: group.blocks.as_ref().expect("the jobs fit"),
+            observed: *observed,
+            work: &columns[jobs[0].column],
+            // Column 0 is zero.
+            travel: &columns[jobs[0].delays.unwrap_or(0)],
+        };
+        // Lanes that are left over repeat the last job.
+        let lanes = std::array::from_fn(|l| jobs[l.min(jobs.len() - 1)].lane);
+        scratch.ticks.resize(ticks::COUNTERS, 0);
+        let counts: &mut ticks::Table = (&mut scratch.ticks[..]).try_into().expect("it was made so");
+        let mut batches = BatchCounts { seen: [0.0; BATCHES], above: [[0.0; BATCHES]; ticks::LANES] };
+        let mut side = Side::<S, V, C>::new(self.simd, &lanes, jobs[0].deadline, limit);
+        let outcomes = side.run::<DOWN, VARIES, COUNT>(&meeting, counts, |first, range, above| {
+            if limit < f64::INFINITY {
+                batches.add(
+                    place(upstream.emitted[first], *observed),
+                    seen(&upstream.emitted[range], *observed),
+                    &above,
+                );
+            }
+        });
+        let n = upstream.offered;
+        let ranks = Totals::trimmed(n);
+        let read = ticks::read(counts, &outcomes, n, Totals::PROBABILITIES, ranks.clone());
+        ticks::clear(counts, &outcomes);
+        let one = |(lane, job): (usize, &Job)| {
+            let outcome = &outcomes[lane];
+            let (quantiles, trimmed_mean) = read[lane];
+            let sums = outcome.sums(n, upstream, DOWN)?;
+            let way_back = group.way_back(job, &sums, n);
+            let trimmed_mean = (!ranks.is_empty()).then_some(trimmed_mean);
+            let totals = Totals::new(upstream, &sums, outcome.late, way_back, quantiles, trimmed_mean)?;
+            Some((totals, batches.above(lane)))
+        };
+        jobs.iter().enumerate().map(one).collect()
     }
 }
 
@@ -532,7 +732,10 @@ pub struct Above {
 struct Batches<S: Simd, const V: usize> {
     simd: S,
     observed: Observed,
-    limit: f64,
+    counting: Counting,
+    count_error: f64,
+    /// Observed requests by emission, the same for all lanes.
+    emitted: [f64; BATCHES],
     batches: [Batch<S, V>; BATCHES],
 }
 
@@ -553,10 +756,11 @@ const FEWEST: f64 = 6.0;
 
 impl<S: Simd, const V: usize> Batches<S, V> {
     #[inline(always)]
-    fn new(simd: S, observed: Observed, limit: f64) -> Self {
+    fn new(simd: S, group: &Group, counting: Counting) -> Self {
+        let Group { observed, count_error, .. } = *group;
         let none = [simd.splat_f64s(0.0); V];
         let batch = Batch { seen: none, above: none, sum: none, squares: none };
-        Batches { simd, observed, limit, batches: [batch; BATCHES] }
+        Batches { simd, observed, counting, count_error, emitted: [0.0; BATCHES], batches: [batch; BATCHES] }
     }
 
     /// Adds the latencies that came out while a chunk went in, some of which may be no latencies (`MASKED`). They
@@ -565,7 +769,7 @@ impl<S: Simd, const V: usize> Batches<S, V> {
     fn add<const MASKED: bool>(&mut self, first: f64, latency: &[f64]) {
         let simd = self.simd;
         let (zero, one) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0));
-        let limit = simd.splat_f64s(self.limit);
+        let limit = simd.splat_f64s(self.counting.limit);
         let batch = &mut self.batches[place(first, self.observed)];
         // A local copy can live in registers.
         let mut sums = *batch;
@@ -592,7 +796,13 @@ impl<S: Simd, const V: usize> Batches<S, V> {
         *batch = sums;
     }
 
-    fn above(&self, lane: usize) -> Above {
+    /// Notes a chunk of requests.
+    fn emit(&mut self, emitted: &[f64]) {
+        self.emitted[place(emitted[0], self.observed)] += seen(emitted, self.observed);
+    }
+
+    /// The share is of all that is emitted, but for bounded queues: there, of what has a latency.
+    fn above<const BOUNDED: bool>(&self, lane: usize) -> Above {
         let column = |of: fn(&Batch<S, V>) -> &[S::f64s; V]| -> [f64; BATCHES] {
             std::array::from_fn(|batch| {
                 let mut lanes = [0.0; WIDEST];
@@ -602,28 +812,63 @@ impl<S: Simd, const V: usize> Batches<S, V> {
             })
         };
         let (seen, above) = (column(|batch| &batch.seen), column(|batch| &batch.above));
+        let counted = share_above(if BOUNDED { &seen } else { &self.emitted }, &above);
+        if !self.counting.with_errors {
+            return counted;
+        }
         let sum = column(|batch| &batch.sum);
         let n: f64 = seen.iter().sum();
-        let share = above.iter().sum::<f64>() / n;
         let mean = sum.iter().sum::<f64>() / n;
         let variance = column(|batch| &batch.squares).iter().sum::<f64>() / n - mean * mean;
         let sd_ms = variance.max(0.0).sqrt() / 1e6;
         if n < FEWEST {
-            let none = f64::INFINITY;
-            return Above { share, error: none, mean_error_ms: none, sd_ms, count_error: none };
+            return Above { sd_ms, ..counted };
         }
-        // Three of n is what a share of which nothing was seen may still be.
-        let likely = share.clamp(3.0 / n, 1.0 - 3.0 / n);
-        let independent = likely * (1.0 - likely) / n;
         let mean_error = variance_of_mean(&sum, &seen, mean).max(variance / n).sqrt();
-        Above {
-            share,
-            error: variance_of_mean(&above, &seen, share).max(2.0 * independent).sqrt(),
-            mean_error_ms: mean_error / 1e6,
-            sd_ms,
-            count_error: 0.0,
+        Above { mean_error_ms: mean_error / 1e6, sd_ms, count_error: self.count_error, ..counted }
+    }
+}
+
+/// What lanes of 32 bits count per batch.
+struct BatchCounts {
+    seen: [f64; BATCHES],
+    above: [[f64; BATCHES]; ticks::LANES],
+}
+
+impl BatchCounts {
+    /// Adds observed requests to a batch, and how many latencies of each lane came out above the limit.
+    #[inline(always)]
+    fn add(&mut self, batch: usize, seen: f64, above: &[i32; ticks::LANES]) {
+        self.seen[batch] += seen;
+        for (batches, &above) in self.above.iter_mut().zip(above) {
+            batches[batch] += f64::from(above);
         }
     }
+
+    fn above(&self, lane: usize) -> Above {
+        share_above(&self.seen, &self.above[lane])
+    }
+}
+
+/// The share of what is above the limit, from counts per batch; the rest is not known.
+fn share_above(seen: &[f64; BATCHES], above: &[f64; BATCHES]) -> Above {
+    let n: f64 = seen.iter().sum();
+    let share = above.iter().sum::<f64>() / n;
+    let unknown = f64::INFINITY;
+    let counted =
+        Above { share, error: unknown, mean_error_ms: unknown, sd_ms: f64::NAN, count_error: unknown };
+    if n < FEWEST {
+        return counted;
+    }
+    // Three of n is what a share of which nothing was seen may still be.
+    let likely = share.clamp(3.0 / n, 1.0 - 3.0 / n);
+    let independent = likely * (1.0 - likely) / n;
+    Above { error: variance_of_mean(above, seen, share).max(2.0 * independent).sqrt(), ..counted }
+}
+
+/// How many requests are observed.
+fn seen(emitted: &[f64], observed: Observed) -> f64 {
+    emitted.iter().filter(|&&at| at >= observed.from).count() as f64
 }
 
 /// The batch of a request that is emitted then.
@@ -717,21 +962,8 @@ fn totals(
     lanes: usize,
     scratch: &mut Scratch,
 ) -> Option<Totals> {
-    let upstream = &group.upstream;
-    let dropped = sums.dropped as u64;
-    let n = upstream.offered - dropped;
-    if sums.longest >= BULK as f64
-        || [sums.queue, sums.process, sums.downlink, sums.lost_way].iter().any(|&sum| sum >= EXACT)
-    {
-        return None;
-    }
-    let prepare = upstream.prepare - sums.lost_preparation as u128;
-    let uplink = upstream.uplink - (sums.lost_way - sums.lost_preparation) as u128;
-    let way_back = match job.delays {
-        _ if job.has_downlink || job.lane.places.is_some() => sums.downlink,
-        Some(column) => group.seen(column),
-        None => job.lane.delay * n as f64,
-    };
+    let n = group.upstream.offered - sums.dropped as u64;
+    let way_back = group.way_back(job, sums, n);
     let range = touched(sums);
     scratch.column.clear();
     scratch.column.extend(range.clone().map(|bucket| scratch.counts[bucket * lanes + lane]));
@@ -742,31 +974,74 @@ fn totals(
         min: sums.shortest,
         max: sums.longest,
     };
-    let [p50, p90, p95, p99, p999] = spread.quantiles([0.5, 0.9, 0.95, 0.99, 0.999]);
-    let (from, to) = ((0.05 * n as f64) as u64, (0.9 * n as f64) as u64);
-    Some(Totals {
-        counts: Counts {
-            offered: upstream.offered,
-            completed: n,
-            dropped,
-            late,
-            returned: sums.returned as u64,
-            refused: sums.refused as u64,
-            ..Counts::default()
-        },
-        parts: [prepare as f64, uplink as f64, sums.queue, sums.process, way_back],
-        busy: [upstream.busy, (sums.process + sums.busy) as u128],
-        latency: Quantiles {
-            mean: f64::NAN,
-            sd: f64::NAN,
-            min: sums.shortest,
-            p50,
-            p90,
-            p95,
-            p99,
-            p999,
-            max: sums.longest,
-            trimmed_mean: (from < to).then(|| spread.mean_of_ranks(from, to)),
-        },
-    })
+    let quantiles = spread.quantiles(Totals::PROBABILITIES);
+    let ranks = Totals::trimmed(n);
+    let trimmed_mean = (!ranks.is_empty()).then(|| spread.mean_of_ranks(ranks.start, ranks.end));
+    Totals::new(&group.upstream, sums, late, way_back, quantiles, trimmed_mean)
+}
+
+impl Group {
+    /// Sum of the way back of the `n` requests that came back [ns].
+    fn way_back(&self, job: &Job, sums: &Sums, n: u64) -> f64 {
+        match job.delays {
+            _ if job.has_downlink || job.lane.places.is_some() => sums.downlink,
+            Some(column) => self.seen(column),
+            None => job.lane.delay * n as f64,
+        }
+    }
+}
+
+impl Totals {
+    /// Those of the quantiles that a summary has.
+    const PROBABILITIES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
+
+    /// The ranks, of `n`, that the trimmed mean is of.
+    fn trimmed(n: u64) -> std::ops::Range<u64> {
+        (0.05 * n as f64) as u64..(0.9 * n as f64) as u64
+    }
+
+    /// Nothing if a lane left the range in which all numbers are exact.
+    fn new(
+        upstream: &Upstream,
+        sums: &Sums,
+        late: u64,
+        way_back: f64,
+        [p50, p90, p95, p99, p999]: [f64; 5],
+        trimmed_mean: Option<f64>,
+    ) -> Option<Totals> {
+        let dropped = sums.dropped as u64;
+        let n = upstream.offered - dropped;
+        if sums.longest >= BULK as f64
+            || [sums.queue, sums.process, sums.downlink, sums.lost_way].iter().any(|&sum| sum >= EXACT)
+        {
+            return None;
+        }
+        let prepare = upstream.prepare - sums.lost_preparation as u128;
+        let uplink = upstream.uplink - (sums.lost_way - sums.lost_preparation) as u128;
+        Some(Totals {
+            counts: Counts {
+                offered: upstream.offered,
+                completed: n,
+                dropped,
+                late,
+                returned: sums.returned as u64,
+                refused: sums.refused as u64,
+                ..Counts::default()
+            },
+            parts: [prepare as f64, uplink as f64, sums.queue, sums.process, way_back],
+            busy: [upstream.busy, (sums.process + sums.busy) as u128],
+            latency: Quantiles {
+                mean: f64::NAN,
+                sd: f64::NAN,
+                min: sums.shortest,
+                p50,
+                p90,
+                p95,
+                p99,
+                p999,
+                max: sums.longest,
+                trimmed_mean,
+            },
+        })
+    }
 }

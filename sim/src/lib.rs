@@ -71,6 +71,7 @@ pub fn stations_apply(deployment: &Deployment) -> bool {
 /// If [`refusal`] has a reason against the deployment, or if the engine is asked for and cannot run it.
 pub fn simulate_with(deployment: &Deployment, models: &ModelSet, seed: u64, options: Options<'_>) -> Run {
     assert_eq!(refusal(deployment), None, "the caller asks first");
+    let (asked, deployment) = (deployment, &*models.effective(deployment));
     let network = Network::new(deployment, models, seed);
     let Options { engine, mut observer } = options;
     let by_events = |observer| (Engine::Events, events::run(&network, observer).0);
@@ -78,19 +79,19 @@ pub fn simulate_with(deployment: &Deployment, models: &ModelSet, seed: u64, opti
         Some(Engine::Events) => by_events(observer),
         Some(Engine::Measured) => panic!("a measurement is not simulated"),
         None if !stations::applies(deployment) => by_events(observer),
-        asked => {
+        wanted => {
             assert!(stations::applies(deployment), "the station engine cannot run this deployment");
             let rate = deployment.app.rate_hz;
             match stations::run(&network, observer.as_mut().map(|o| &mut **o as _), rate) {
                 Some(tally) => (Engine::Stations, tally),
                 None => {
-                    assert!(asked.is_none(), "a station fell behind by more than 78 hours");
+                    assert!(wanted.is_none(), "a station fell behind by more than 78 hours");
                     by_events(observer)
                 }
             }
         }
     };
-    report::run(deployment, models, seed, engine, tally)
+    report::run(asked, deployment, models, seed, engine, tally)
 }
 
 /// The requests that each endpoint emits in a run with this seed, in order: what [`simulate`] serves. With
@@ -110,5 +111,5 @@ pub fn demand(deployment: &Deployment, models: &ModelSet, seed: u64) -> Option<V
 
 /// Number of events that the event engine handles in a run; for benches.
 pub fn count_events(deployment: &Deployment, models: &ModelSet, seed: u64) -> u64 {
-    events::run(&Network::new(deployment, models, seed), None).1
+    events::run(&Network::new(&models.effective(deployment), models, seed), None).1
 }

@@ -289,6 +289,7 @@ impl Network {
                 workers: placement.workers,
                 cores: target.cores,
                 quota: models.quota(target.quota),
+                is_pool: models.overheads().is_pool,
                 limit: placement.queue,
                 drop: placement.drop,
             },

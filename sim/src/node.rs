@@ -20,6 +20,8 @@ pub(crate) struct NodeSpec {
     pub cores: u32,
     /// Nothing where the whole core may be used.
     pub quota: Option<Quota>,
+    /// Whether the workers draw from one quota for all cores, rather than each from that of a core.
+    pub is_pool: bool,
     /// How many requests may wait; nothing means any number.
     pub limit: Option<u32>,
     pub drop: Drop,
@@ -82,7 +84,7 @@ impl Node {
         let workers = spec.workers as usize;
         let processors = if spec.is_plain() {
             Processors::Plain { idle: spec.workers, running: Vec::with_capacity(workers) }
-        } else if spec.workers <= spec.cores {
+        } else if spec.workers <= spec.cores && !spec.is_pool {
             let idle = Idle { available: 0, budget: Budget::default() };
             Processors::Own { idle: vec![idle; workers].into(), running: VecDeque::with_capacity(workers) }
         } else {
@@ -240,7 +242,7 @@ mod tests {
     use super::*;
 
     fn spec(workers: u32, cores: u32) -> NodeSpec {
-        NodeSpec { workers, cores, quota: None, limit: None, drop: Drop::Newest }
+        NodeSpec { workers, cores, quota: None, is_pool: false, limit: None, drop: Drop::Newest }
     }
 
     /// Runs requests given as (arrival, work) and returns (id, start, end) in order of completion.

@@ -14,15 +14,16 @@ pub fn relaxation_requests(load: f64) -> f64 {
     600.0 / (1.0 - load).powi(2)
 }
 
-/// The record of a run.
+/// The record of a run of the deployment that was asked for, simulated as the effective one.
 pub(crate) fn run(
-    deployment: &Deployment,
+    asked: &Deployment,
+    effective: &Deployment,
     models: &ModelSet,
     seed: u64,
     engine: Engine,
     tally: Tally,
 ) -> Run {
-    let d = deployment;
+    let d = asked;
     let window = d.duration - d.warm_up;
     let busy_ns = |index: usize| {
         let of = |is_there: bool, whose: Use| if is_there { tally.busy[whose as usize] } else { 0 };
@@ -39,7 +40,7 @@ pub(crate) fn run(
     let used = d.used_tiers();
     let utilization =
         |index: usize| used.iter().position(|&other| other == index).map_or(0.0, |i| tiers[i].utilization());
-    let loads = loads(d, &models.transport());
+    let loads = loads(effective, &models.transport());
     let energy_j = energy::deployment_power_w(d, utilization).map(|watts| watts * window.as_secs_f64());
     let mut run = Run {
         deployment: d.id(),
@@ -57,6 +58,7 @@ pub(crate) fn run(
         warnings: Vec::new(),
     };
     run.warnings = warnings(d, &loads, &run);
+    run.warnings.extend(models.outside(d));
     run
 }
 

@@ -120,6 +120,87 @@ proptest! {
 
 }
 
+/// All that lanes may be made of gives the same: the numbers of a simulation by itself.
+fn assert_equal_everywhere(deployments: &[Deployment], seed: u64) {
+    let models = ModelSet::default();
+    for bits in [512, 256, 0] {
+        let mut sweep = Sweep::with_vectors(&models, seed, bits);
+        assert!(deployments.iter().all(|d| sweep.applies(d)));
+        assert_equal(&sweep.estimate(deployments), deployments, &sweep, seed);
+    }
+}
+
+/// A queue with its own downlink.
+fn with_downlink(rate_hz: f64, workers: u32, work_ms: f64, duration_s: u64, nodes: u32) -> Deployment {
+    let mut d = common::queue(10, rate_hz / 10.0, workers, common::exponential_ms(work_ms), duration_s);
+    let down = common::direction(3_000, Rate::BitPerS(1e6));
+    let up = common::direction(1_000, Rate::Unlimited);
+    d.links = vec![Link { between: [0, 1], up, down, sharing: Sharing::Fifo, scope: Scope::Node }];
+    d.app.stages[0].output = Distribution::Constant(400.0);
+    d.app.deadline = Some(Span::from_millis(120));
+    d.tiers[1].nodes = nodes;
+    d
+}
+
+/// Replies wait for the next request of their worker, many seconds here: longer than 32 bits of nanoseconds. With
+/// and without a span before that is not observed, which ends while they wait.
+#[test]
+fn lanes_of_rare_requests_and_many_workers_are_the_station_engine() {
+    for warm_up_s in [0, 1, 37] {
+        let of = |workers: u32| {
+            let mut d = with_downlink(2.0, workers, 90.0, 400, 1 + workers % 3);
+            d.warm_up = Span::from_millis(1_000 * warm_up_s);
+            d
+        };
+        assert_equal_everywhere(&(1..=16).map(of).collect::<Vec<_>>(), 5);
+    }
+}
+
+/// Waits of seconds and of minutes lie beside short ones.
+#[test]
+fn lanes_that_leave_32_bits_are_the_station_engine_and_so_are_their_neighbours() {
+    for workers in [1, 3, 16] {
+        let of = |i: u32| with_downlink(100.0, workers, f64::from(i) * f64::from(workers), 60, 1);
+        let deployments: Vec<Deployment> = (1..=20).map(of).collect();
+        let longest: Vec<f64> = deployments
+            .iter()
+            .map(|d| alone(d, 9, false).latency_ms.map_or(0.0, |latency| latency.max))
+            .collect();
+        assert!(longest[0] < 1e3 && longest[19] > 1e4, "{longest:?}");
+        assert_equal_everywhere(&deployments, 9);
+    }
+}
+
+/// More requests than sums of 32 bits can have terms.
+#[test]
+fn long_runs_in_lanes_are_the_station_engine() {
+    let of = |i: u32| {
+        let mut d = with_downlink(1_000.0, 4, 1.0 + f64::from(i), 150, 1);
+        d.links[0].down.rate = Rate::BitPerS(1e8);
+        d
+    };
+    assert_equal_everywhere(&(0..3).map(of).collect::<Vec<_>>(), 2);
+}
+
+/// What a deployment's row and verdict rest on does not depend on what lies beside it.
+#[test]
+fn neighbours_change_neither_estimate_nor_share() {
+    let models = ModelSet::default();
+    let of = |i: u32| with_downlink([3.0, 100.0][i as usize % 2], 1 + i % 16, f64::from(1 + i % 7), 100, 1);
+    let deployments: Vec<Deployment> = (0..32).map(of).collect();
+    let limit_ns = 20e6;
+    for way in [Sweep::estimate_in_lanes, Sweep::count_in_lanes] {
+        let together = way(&mut Sweep::new(&models, 1), &deployments, limit_ns);
+        for bits in [512, 256, 0] {
+            let mut sweep = Sweep::with_vectors(&models, 1, bits);
+            for (d, expected) in deployments.iter().zip(&together) {
+                let apart = way(&mut sweep, std::slice::from_ref(d), limit_ns);
+                assert_eq!(format!("{:?}", apart[0]), format!("{expected:?}"));
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 

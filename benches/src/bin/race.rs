@@ -225,7 +225,7 @@ fn judge(rows: &[Row], limit_ms: f64, models: &ModelSet) -> ExitCode {
     let numbers: Vec<u128> = checked.keys().copied().collect();
     let (references, seconds) = time(&by_upstream(&long, &numbers), |numbers| {
         let deployments = deployments(&long, numbers);
-        let found = Sweep::new(models, long.seed).estimate_in_lanes(&deployments, limit_ms * 1e6);
+        let found = Sweep::new(models, long.seed).count_in_lanes(&deployments, limit_ms * 1e6);
         let known = numbers.iter().zip(found).filter_map(|(&number, found)| Some((number, found?.1)));
         known.collect::<Vec<_>>()
     });

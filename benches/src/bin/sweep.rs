@@ -1,6 +1,6 @@
 //! Runs the lanes of a sweep: `sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS [PLACES]`. All deployments meet
-//! the requests of W1 (realistic, 400/s); they differ in speed. PLACES bounds the queues. Prints ns per offered
-//! request and deployment, the least of the rounds.
+//! the requests of W1 (realistic, 400/s); they differ in speed. PLACES bounds the queues. The variable VECTORS bounds
+//! the vectors: 256 or 0 bits. Prints ns per offered request and deployment, the least of the rounds.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -38,7 +38,9 @@ fn main() {
         })
         .collect();
     let models = ModelSet::default();
-    let mut sweep = Sweep::new(&models, 1);
+    let bits = std::env::var("VECTORS").map_or(Ok(512), |bits| bits.parse());
+    let Ok(bits) = bits else { return usage() };
+    let mut sweep = Sweep::with_vectors(&models, 1, bits);
     let mut least = f64::INFINITY;
     let mut requests = 0;
     for _ in 0..rounds {
@@ -48,7 +50,7 @@ fn main() {
         requests = estimates.iter().map(|estimate| estimate.requests.offered).sum();
         least = least.min(spent / requests as f64);
     }
-    println!("requests x deployments={requests} ns={:.3} per_second={:.3e}", least * 1e9, 1.0 / least);
+    println!("requests={requests} ns={:.3} per_second={:.3e}", least * 1e9, 1.0 / least);
 }
 
 fn usage() {

@@ -1,9 +1,12 @@
-//! What runs inside a node before the application does: it measures links and processors from there.
+//! What runs inside a node: before the application it measures links and processors from there, and then it is the
+//! application.
 //!
 //! One static binary with several roles, so that it can be the only file of an image. `serve` answers; the
 //! other roles measure something, print one line of JSON and end. Instants are the kernel's, of the clock that
 //! all nodes of a host share, so that each direction of a link is measured by itself. A packet's arrival is
 //! the instant at which the kernel received it: a busy processor delays the reader, not the measurement.
+//!
+//! The roles of the application (`app`) are those of [`offing_app`]: told by JSON, reporting as JSON.
 //!
 //! Nothing is authenticated: the nodes of a run reach each other and nobody else.
 
@@ -18,17 +21,22 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use offing_app::AppError;
+
 const USAGE: &str = "usage: offing-agent serve
        offing-agent ping ADDRESS COUNT INTERVAL_US
        offing-agent stream ADDRESS COUNT PACKETS_PER_S
        offing-agent flood ADDRESS RATE_BIT_S DURATION_MS
        offing-agent tcp ADDRESS DURATION_MS
-       offing-agent burn THREADS DURATION_MS";
+       offing-agent burn THREADS DURATION_MS
+       offing-agent app broker|worker|endpoint|local CONFIG|-";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match role(&args) {
+        // A worker process of the application has said all it has to say.
+        Ok(line) if line.is_empty() => ExitCode::SUCCESS,
         Ok(line) => match writeln!(io::stdout(), "{line}") {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::from(3),
@@ -54,6 +62,10 @@ fn role(args: &[&str]) -> io::Result<String> {
         }
         ["tcp", peer, length] => client::tcp(address(peer)?, Duration::from_millis(number(length)?)),
         ["burn", threads, length] => burn::burn(number(threads)?, Duration::from_millis(number(length)?)),
+        ["app", role, config] => offing_app::run(role, config).map_err(|cause| match cause {
+            AppError::Config(text) => io::Error::new(io::ErrorKind::InvalidInput, text),
+            AppError::World(text) => io::Error::other(text),
+        }),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE)),
     }
 }

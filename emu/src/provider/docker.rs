@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
@@ -16,6 +16,7 @@ use bollard::query_parameters::{
     ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
 use futures_util::StreamExt;
+use tokio::io::AsyncWriteExt;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -32,6 +33,8 @@ const PERIOD_US: f64 = 100_000.0;
 const LEAST_MEMORY: u64 = 6 << 20;
 /// How often a wait looks whether the user has had enough.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long others may take to fail for the same reason.
+const AFTERMATH: Duration = Duration::from_millis(1_000);
 /// How many looks a removal may take that somebody else has begun.
 const PATIENCE: u32 = 100;
 
@@ -46,8 +49,14 @@ pub struct Docker {
 pub struct Task {
     /// The container's name.
     pub container: String,
+    /// The node's name, for messages.
+    pub node: String,
+    /// What it does, for messages: `node NODE cannot STEP`.
+    pub step: String,
     /// The arguments of the binary inside.
     pub arguments: Vec<String>,
+    /// What it reads from its standard input.
+    pub input: String,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -178,7 +187,8 @@ impl Docker {
     /// Runs commands in nodes, all at the same time: what each printed, in order.
     ///
     /// # Errors
-    /// One of them failed or took too long, the user interrupts, or `check`, which is asked now and then, fails.
+    /// One of them failed or took too long, the user interrupts, or `check`, which is asked now and then, fails. If
+    /// several fail within a second, the one that was killed is told, for it is the cause of the others.
     pub fn run_all(
         &self,
         tasks: &[Task],
@@ -191,26 +201,55 @@ impl Docker {
                 running.spawn(async move {
                     let limit = task.limit;
                     let done = tokio::time::timeout(limit, run_one(&api, &task)).await;
-                    let done =
-                        done.unwrap_or_else(|_| Err(format!("it took more than {} s", limit.as_secs())));
-                    (
-                        i,
-                        done.map_err(|cause| {
-                            EmuError::node(&task.container, task.arguments.join(" "), cause)
-                        }),
-                    )
+                    let too_long = |_| Err(Stopped::new(format!("it took more than {} s", limit.as_secs())));
+                    (i, done.unwrap_or_else(too_long))
                 });
             }
             let mut outputs = vec![String::new(); tasks.len()];
+            let mut stopped: Vec<(usize, Stopped)> = Vec::new();
+            let mut first: Option<Instant> = None;
             loop {
+                if first.is_some_and(|first| first.elapsed() > AFTERMATH) {
+                    break;
+                }
                 match tokio::time::timeout(LOOK, running.join_next()).await {
-                    Ok(None) => return Ok(outputs),
-                    Ok(Some(Ok((i, done)))) => outputs[i] = done?,
+                    Ok(None) => break,
+                    Ok(Some(Ok((i, Ok(output))))) => outputs[i] = output,
+                    Ok(Some(Ok((i, Err(cause))))) => {
+                        first = first.or(Some(Instant::now()));
+                        stopped.push((i, cause));
+                    }
                     Ok(Some(Err(failed))) => return Err(EmuError::engine("run a command", failed)),
-                    Err(_) if interrupted() => return Err(EmuError::Interrupted),
-                    Err(_) => check()?,
+                    Err(_) => {}
+                }
+                if interrupted() {
+                    return Err(EmuError::Interrupted);
+                }
+                if first.is_none() {
+                    check()?;
                 }
             }
+            // The order of the tasks decides among equals: brokers and workers are the cause of what endpoints say.
+            stopped.sort_by_key(|(i, cause)| (!cause.was_killed, *i));
+            let Some((i, mut cause)) = stopped.into_iter().next() else { return Ok(outputs) };
+            let task = &tasks[i];
+            // The engine itself may be what has died.
+            self.api
+                .version()
+                .await
+                .map_err(|died| EmuError::engine(format!("{} on node {}", task.step, task.node), died))?;
+            let no_options = None::<bollard::query_parameters::InspectContainerOptions>;
+            let seen = self.api.inspect_container(&task.container, no_options).await;
+            match seen.map(|container| container.state.unwrap_or_default()) {
+                Ok(state) if state.running != Some(true) => {
+                    let memory = if state.oom_killed == Some(true) { ", its memory was used up" } else { "" };
+                    let code = state.exit_code.unwrap_or_default();
+                    cause.said = format!("its container has ended (exit code {code}{memory})");
+                }
+                Ok(_) => {}
+                Err(_) => cause.said = format!("its container is gone ({})", cause.said),
+            }
+            Err(EmuError::node(&task.node, task.step.clone(), cause.said))
         })
     }
 
@@ -322,10 +361,23 @@ pub fn namespace(process: i64) -> PathBuf {
     format!("/proc/{process}/ns/net").into()
 }
 
-async fn run_one(api: &bollard::Docker, task: &Task) -> Result<String, String> {
-    let text = |cause: bollard::errors::Error| cause.to_string();
+/// Why a command came to no good end.
+struct Stopped {
+    said: String,
+    was_killed: bool,
+}
+
+impl Stopped {
+    fn new(said: String) -> Self {
+        Stopped { said, was_killed: false }
+    }
+}
+
+async fn run_one(api: &bollard::Docker, task: &Task) -> Result<String, Stopped> {
+    let text = |cause: bollard::errors::Error| Stopped::new(cause.to_string());
     let command = [AGENT.to_string()].into_iter().chain(task.arguments.iter().cloned()).collect();
     let options = CreateExecOptions {
+        attach_stdin: Some(!task.input.is_empty()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(command),
@@ -333,9 +385,14 @@ async fn run_one(api: &bollard::Docker, task: &Task) -> Result<String, String> {
     };
     let id = api.create_exec(&task.container, options).await.map_err(text)?.id;
     let (mut output, mut errors) = (Vec::new(), Vec::new());
-    if let StartExecResults::Attached { output: mut lines, .. } =
+    if let StartExecResults::Attached { output: mut lines, mut input } =
         api.start_exec(&id, None).await.map_err(text)?
     {
+        if !task.input.is_empty() {
+            // One that has ended already says why below.
+            let _ = input.write_all(task.input.as_bytes()).await;
+            let _ = input.shutdown().await;
+        }
         while let Some(part) = lines.next().await {
             match part.map_err(text)? {
                 LogOutput::StdErr { message } => errors.extend_from_slice(&message),
@@ -343,9 +400,13 @@ async fn run_one(api: &bollard::Docker, task: &Task) -> Result<String, String> {
             }
         }
     }
+    let errors = String::from_utf8_lossy(&errors);
     match api.inspect_exec(&id).await.map_err(text)?.exit_code {
         Some(0) => Ok(String::from_utf8_lossy(&output).trim().into()),
-        code => Err(format!("exit code {code:?}: {}", String::from_utf8_lossy(&errors).trim())),
+        // 128 and the number of the signal: what nobody but the kernel or a person sends.
+        Some(137) => Err(Stopped { said: format!("it was killed {}", errors.trim()), was_killed: true }),
+        Some(code) => Err(Stopped::new(format!("exit code {code}: {}", errors.trim()))),
+        None => Err(Stopped { said: "its container has ended".into(), was_killed: true }),
     }
 }
 

@@ -1,0 +1,320 @@
+//! `offing calibrate` and `offing validate`: fits the models to measured runs, and says how wrong they are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use offing_explore::{Folder, Found};
+use offing_models::ModelSet;
+use offing_validation::{
+    AROUND_S, Accuracy, Candidate, Effort, Finding, Measured, Next, Settings, accuracy, by_deployment,
+    compare, is_seen, learn, leave_one_out, next,
+};
+use serde_json::json;
+
+use crate::args::{Calibrate, Validate};
+use crate::failure::Failure;
+use crate::output::{Output, Screen, note, print, print_json};
+use crate::page::{Page, count, percent, significant};
+use crate::{manifest, measured, models};
+
+/// Deployments of a space that --next looks at, at most.
+const MOST_CANDIDATES: u64 = 64;
+
+pub fn run(args: &Calibrate) -> Result<(), Failure> {
+    models::choose(args.models.file.as_deref())?;
+    if let Some(target) = &args.next {
+        return propose(args, target);
+    }
+    let out = args.out.as_deref().expect("it is required without --next");
+    let mut runs = measured::read(&args.runs)?;
+    if let Some(name) = &args.held_out {
+        measured::of_set(&mut runs, &args.runs, name, false)?;
+    }
+    let file = Output::create(out, &args.runs[0])?;
+    let fit = learn(models::current(), &runs.measured, &settings(&args.name), Effort { seeds: 4, draws: 80 });
+    let fit = fit.map_err(refused)?;
+    file.finish(|file| file.write_all(fit.text.as_bytes()))?;
+    if args.json {
+        return print_json(&json!({
+            "models": fit.models.label(),
+            "out": out.display().to_string(),
+            "runs": runs.measured.iter().map(|run| &run.name).collect::<Vec<_>>(),
+            "left_out": runs.left_out,
+            "discrepancy": fit.models.fitted().map(|fitted| &fitted.discrepancy),
+            "parameters": fit.findings,
+        }));
+    }
+    print(&fitted(&fit.models, &fit.findings, runs.measured.len(), out))
+}
+
+fn settings(name: &str) -> Settings {
+    Settings { name: name.into(), date: manifest::today() }
+}
+
+fn refused(message: String) -> Failure {
+    Failure::Refused { message, hint: None }
+}
+
+/// What was found, for people.
+fn fitted(models: &ModelSet, findings: &[Finding], runs: usize, out: &Path) -> String {
+    let mut page = Page::new(Screen::of_stdout());
+    page.heading(&format!("{}:", models.label()), &format!(" fitted on {}", count(runs as u64, "run")));
+    page.blank();
+    let cell = |text: &str| text.to_string();
+    let mut rows =
+        vec![["parameter", "value", "error", "unit", "run to run", "before", "runs"].map(cell).to_vec()];
+    for f in findings {
+        let error = if f.error == 0.0 { "exact".into() } else { significant(f.error) };
+        let spread = if f.spread == 0.0 { String::new() } else { significant(f.spread) };
+        let before = if f.learned == 0.0 { "as before".into() } else { significant(f.prior) };
+        rows.push(vec![
+            f.parameter.clone(),
+            significant(f.value),
+            error,
+            f.unit.clone(),
+            spread,
+            before,
+            f.runs.to_string(),
+        ]);
+    }
+    page.columns(&rows);
+    page.blank();
+    for finding in findings {
+        if let Some(note) = &finding.note {
+            page.paragraph(&format!("{}: {note}", finding.parameter));
+        }
+    }
+    if let Some(fitted) = models.fitted().filter(|fitted| !fitted.discrepancy.is_empty()) {
+        let told: Vec<String> =
+            fitted.discrepancy.iter().map(|(metric, sd)| format!("{metric} {}", percent(*sd))).collect();
+        page.fact("unexplained", &format!("by leaving each deployment out: {}", told.join(", ")));
+    }
+    page.fact("written", &out.display().to_string());
+    page.into_text()
+}
+
+pub fn validate(args: &Validate) -> Result<(), Failure> {
+    models::choose(args.models.file.as_deref())?;
+    let models = models::current();
+    let mut runs = measured::read(&args.runs)?;
+    if let Some(name) = &args.held_out {
+        measured::of_set(&mut runs, &args.runs, name, true)?;
+    }
+    let effort = Effort::default();
+    let mut left_out = runs.left_out.clone();
+    let (judged_on, compared) = if args.leave_one_out {
+        let discrepancy = models.fitted().map_or_else(BTreeMap::new, |fitted| fitted.discrepancy.clone());
+        let prior = ModelSet::default();
+        let prior = if models.fitted().is_some() { &prior } else { models };
+        let compared = leave_one_out(prior, &runs.measured, &settings("leave-one-out"), &discrepancy, effort);
+        ("each deployment by a fit on all others".to_string(), compared.map_err(refused)?)
+    } else {
+        let (seen, fresh): (Vec<Measured>, Vec<Measured>) =
+            std::mem::take(&mut runs.measured).into_iter().partition(|run| is_seen(models, run));
+        if !seen.is_empty() {
+            note(&format!(
+                "note: {} of deployments that the models were fitted on are left out",
+                count(seen.len() as u64, "run")
+            ));
+        }
+        left_out
+            .extend(seen.iter().map(|run| format!("{}: the models were fitted on its deployment", run.name)));
+        if fresh.is_empty() {
+            return Err(Failure::Refused {
+                message: "the models were fitted on every one of these deployments".into(),
+                hint: Some("judge other runs, or these with `--leave-one-out`".into()),
+            });
+        }
+        let compared =
+            by_deployment(&fresh).iter().filter_map(|group| compare(models, group, effort)).collect();
+        let what = match &args.held_out {
+            Some(name) => format!("the held-out set {name}"),
+            None => "deployments that the models were not fitted on".into(),
+        };
+        (what, compared)
+    };
+    let among = |run: &str| runs.scenarios.get(run).cloned().unwrap_or_default();
+    let found = accuracy(&models.label(), &judged_on, compared, &among, left_out);
+    let exceeded = found.exceeded(&args.limits).map_err(refused)?;
+    if args.json {
+        let mut told = serde_json::to_value(&found).expect("it is plain data");
+        told["limits_exceeded"] = json!(exceeded);
+        print_json(&told)?;
+    } else {
+        print(&judged(&found))?;
+    }
+    exceeded.iter().for_each(|said| note(&format!("limit exceeded: {said}")));
+    if exceeded.is_empty() { Ok(()) } else { Err(Failure::Told(ExitCode::from(1))) }
+}
+
+/// How wrong it is, for people.
+fn judged(found: &Accuracy) -> String {
+    let mut page = Page::new(Screen::of_stdout());
+    page.heading(&format!("{}:", found.models), &format!(" judged on {}", found.judged_on));
+    page.blank();
+    let cell = |text: &str| text.to_string();
+    let mut rows = vec![
+        ["metric", "bias", "error", "95 % of that", "distance", "covered", "deployments"].map(cell).to_vec(),
+    ];
+    for m in &found.metrics {
+        let interval = m.mape_ci95.map(|[low, high]| format!("{} to {}", percent(low), percent(high)));
+        rows.push(vec![
+            m.metric.clone(),
+            percent(m.bias),
+            percent(m.mape),
+            interval.unwrap_or_default(),
+            significant(m.distance),
+            m.coverage.map_or_else(String::new, percent),
+            m.deployments.to_string(),
+        ]);
+    }
+    page.columns(&rows);
+    page.blank();
+    let mut rows = vec![
+        ["deployment", "load", "regime", "mean ms", "predicted", "p95 ms", "predicted", "KS", "W1 ms"]
+            .map(cell)
+            .to_vec(),
+    ];
+    for c in &found.compared {
+        let of = |numbers: &offing_validation::Numbers, name: &str| {
+            numbers.get(name).map_or_else(String::new, |value| significant(*value))
+        };
+        let known = |value: Option<f64>| value.map_or_else(String::new, significant);
+        let regime = match (c.predicted_stable, c.measured_stable) {
+            (true, false) => "measured: overload".into(),
+            (false, true) => "only predicted: overload".into(),
+            _ => c.regime.to_string(),
+        };
+        rows.push(vec![
+            c.deployment.clone(),
+            significant(c.load),
+            regime,
+            of(&c.measured, "latency_mean_ms"),
+            of(&c.predicted, "latency_mean_ms"),
+            of(&c.measured, "latency_p95_ms"),
+            of(&c.predicted, "latency_p95_ms"),
+            known(c.latency_kolmogorov),
+            known(c.latency_wasserstein_ms),
+        ]);
+    }
+    page.columns(&rows);
+    page.blank();
+    if let Some(share) = found.parts_within {
+        page.fact("parts", &format!("{} of their means are within 10 % or 1 ms", percent(share)));
+    }
+    if let Some(points) = found.utilization_points {
+        page.fact("utilization", &format!("{} points off on average", significant(points)));
+    }
+    let [right, all] = found.overload_right;
+    page.fact("overload", &format!("recognised, or its absence, in {right} of {all}"));
+    for choice in &found.choices {
+        let tau = |tau: Option<f64>| tau.map_or("unknown".into(), significant);
+        let verdict = match (choice.regret_ms == 0.0, choice.not_distinguishable) {
+            (true, _) => "it is the best".to_string(),
+            (_, true) => {
+                format!("{} ms behind the best, which its interval reaches", significant(choice.regret_ms))
+            }
+            _ => format!("{} ms ({}) behind the best", significant(choice.regret_ms), percent(choice.regret)),
+        };
+        page.fact(
+            "choice",
+            &format!(
+                "{}: order by p95 {} (tau-b), pick {}: {verdict}",
+                choice.among,
+                tau(choice.kendall_p95),
+                choice.pick
+            ),
+        );
+    }
+    page.into_text()
+}
+
+/// `--next`.
+fn propose(args: &Calibrate, target: &Path) -> Result<(), Failure> {
+    let (candidates, metric) = candidates(target)?;
+    let metric = args.metric.clone().or(metric).unwrap_or_else(|| "latency_p95_ms".into());
+    let found = next(models::current(), &candidates, &metric, AROUND_S).map_err(refused)?;
+    if args.json {
+        return print_json(&found);
+    }
+    print(&proposed(&found))
+}
+
+/// What may be measured, and what the goal minimises first.
+fn candidates(target: &Path) -> Result<(Vec<Candidate>, Option<String>), Failure> {
+    if target.is_dir() {
+        let (folder, _) = Folder::existing(target)?;
+        let text = folder.read_text("shortlist.json")?;
+        let found: Found = serde_json::from_str(&text).map_err(|cause| Failure::Unreadable {
+            file: target.join("shortlist.json").display().to_string(),
+            cause: cause.into(),
+        })?;
+        let listed = found.shortlist.into_iter().map(|kept| Candidate {
+            name: format!("number {}", kept.number),
+            deployment: kept.deployment,
+            is_listed: true,
+        });
+        let metric = found.minimise.into_iter().find(|metric| is_of_a_run(metric));
+        return Ok((listed.collect(), metric));
+    }
+    let scenario = measured::scenario(target)?;
+    let space = &scenario.space;
+    if space.len() > u128::from(MOST_CANDIDATES) {
+        return Err(Failure::Refused {
+            message: format!(
+                "the space has {} numbers, and at most {MOST_CANDIDATES} are weighed",
+                space.len()
+            ),
+            hint: Some("name the folder of `offing explore`: its shortlist is weighed".into()),
+        });
+    }
+    let listed = (0..space.len()).filter_map(|number| {
+        let deployment = space.get(number).ok().filter(|d| offing_sim::refusal(d).is_none())?;
+        Some(Candidate { name: format!("number {number}"), deployment, is_listed: true })
+    });
+    let metric = scenario.goal.minimise.iter().find(|metric| is_of_a_run(metric)).cloned();
+    Ok((listed.collect(), metric))
+}
+
+/// Whether measuring tells it: a price is known without.
+fn is_of_a_run(metric: &str) -> bool {
+    metric.ends_with("_ms")
+        && !["_p90_ms", "_p999_ms", "_sd_ms", "_min_ms", "_max_ms"].iter().any(|end| metric.ends_with(end))
+}
+
+fn proposed(found: &Next) -> String {
+    let mut page = Page::new(Screen::of_stdout());
+    let first = &found.gains[0];
+    page.heading("measure next:", &format!(" {} ({})", first.name, first.deployment));
+    page.paragraph(&found.reason);
+    page.blank();
+    let cell = |text: &str| text.to_string();
+    let mut rows = vec![
+        ["deployment", found.metric.as_str(), "doubt", "best with", "gain", "minutes", "gain a minute"]
+            .map(cell)
+            .to_vec(),
+    ];
+    for gain in &found.gains {
+        rows.push(vec![
+            gain.name.clone(),
+            significant(gain.predicted),
+            significant(gain.doubt),
+            percent(gain.best_probability),
+            significant(gain.gain),
+            significant(gain.minutes),
+            significant(gain.gain_per_minute),
+        ]);
+    }
+    page.columns(&rows);
+    page.blank();
+    page.fact(
+        "pick",
+        &format!(
+            "{}, expected to lose {} by not being the best",
+            found.pick,
+            significant(found.expected_loss)
+        ),
+    );
+    page.into_text()
+}

@@ -1,0 +1,349 @@
+//! `offing emulate run` and `offing emulate tables`: measures, keeps, tells.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use offing_core::{Deployment, Parts};
+use offing_emu::continuum;
+use offing_emu::provider::rehearsal::{Rehearsal, read_run};
+use offing_emu::record::{Record, run_name};
+use offing_emu::{
+    Campaign, EmuError, Finished, HostFacts, Measured, News, Order, Provider, RunFile, Subject,
+};
+use offing_explore::Metrics;
+use serde_json::{Value, json};
+
+use super::asked::{Asked, asked};
+use super::{clear_up_on_interrupt, made, planned, tools};
+use crate::args::{self, EmulateRun, EmulateTables};
+use crate::failure::Failure;
+use crate::output::{Screen, note, print, print_json};
+use crate::page::{Page, Style, percent, significant};
+use crate::{manifest, row};
+
+/// What was asked, and what each deployment takes.
+const PLAN: &str = "plan.json";
+const SCENARIO: &str = "scenario.toml";
+/// A row per run.
+const SUMMARY: &str = "summary.csv";
+/// Its being there says that all runs are done.
+const MANIFEST: &str = "manifest.json";
+
+pub fn run(args: &EmulateRun) -> Result<(), Failure> {
+    let started = manifest::now_unix_s();
+    let (campaign, record) = match &args.resume {
+        Some(path) => resumed(path)?,
+        None => begun(args, started)?,
+    };
+    let provider = match (args.provider, &args.recorded) {
+        (args::Provider::Docker, _) => {
+            Provider::Docker(tools(args.agent.as_deref(), &args.state, &campaign.plan.settings)?)
+        }
+        (args::Provider::Rehearsal, recorded) => {
+            let recorded = recorded.as_ref().expect("the command line demands it");
+            Provider::Rehearsal(Rehearsal::open(recorded)?)
+        }
+    };
+    clear_up_on_interrupt();
+    let columns = Columns::of(&campaign);
+    let order = campaign.runs();
+    // Rows of the runs that are kept, in their order.
+    let mut rows: Vec<Option<String>> = vec![None; order.len()];
+    for (at, finished) in campaign.kept(&record)?.into_iter().enumerate() {
+        rows[at] = finished.map(|finished| columns.row(&campaign, &finished));
+    }
+    let mut tell = |news: News<'_>| match news {
+        News::Step { number, of, subject, repetition, step, left } => {
+            let left = left.map_or(String::new(), |left| format!(", about {} left", roughly(left)));
+            let name = label(subject);
+            note(&format!("[{number}/{of}] {name}, repetition {repetition}: {step}{left}"));
+            Ok(())
+        }
+        News::Done(finished) => {
+            if let Some(reason) = &finished.observed.facts.reason {
+                note(&format!("not valid: {reason}"));
+                if let Some(proof) = finished.observed.proof.as_ref().filter(|proof| !proof.holds) {
+                    note(proof.to_string().trim_end());
+                }
+            }
+            let at = order.iter().position(|&run| run == (finished.subject, finished.repetition));
+            rows[at.expect("it was planned")] = Some(columns.row(&campaign, finished));
+            let text: String = rows.iter().flatten().map(String::as_str).collect();
+            record.write(SUMMARY, (columns.header() + &text).as_bytes())
+        }
+    };
+    let make = |deployment: &Deployment, seed| made::made(&campaign.scenario, deployment, seed);
+    let runs = campaign.carry_out(&provider, &record, &make, &mut tell).inspect_err(|error| {
+        let kept = rows.iter().flatten().count();
+        let hint = format!("go on with: offing emulate run --resume {}", record.path().display());
+        if !matches!(error, EmuError::Refused(_)) {
+            note(&format!("{kept} of {} runs are kept; {hint}", order.len()));
+        }
+    })?;
+    write_manifest(&campaign, &record, &runs, started)?;
+    if args.json {
+        print_json(&as_json(&campaign, &record, &runs))?;
+    } else {
+        print(&page(&campaign, &record, &runs))?;
+        if args.continuum_tables {
+            let tables = runs.iter().map(|run| {
+                let subject = &campaign.subjects[run.subject];
+                let name = run_name(&subject.id, run.repetition);
+                told_tables(&name, &subject.deployment, &run.observed.requests, false)
+            });
+            print(&tables.collect::<String>())?;
+        }
+    }
+    verdict(&runs)
+}
+
+/// How it ends: everything is kept and told already.
+fn verdict(runs: &[Finished]) -> Result<(), Failure> {
+    let count = |is: fn(&Finished) -> bool| runs.iter().filter(|run| is(run)).count();
+    let of = runs.len();
+    match (count(|run| run.failed), count(|run| !run.observed.facts.valid)) {
+        (0, 0) => Ok(()),
+        (0, invalid) => Err(Failure::Unmet(format!("{invalid} of {of} runs are not valid"))),
+        (failed, _) => Err(Failure::Infrastructure(format!("{failed} of {of} runs failed"))),
+    }
+}
+
+/// A new measurement and its folder.
+fn begun(args: &EmulateRun, started: u64) -> Result<(Campaign, Record), Failure> {
+    let file = args.file.as_ref().expect("the command line demands it unless a measurement is resumed");
+    let Asked { name, seed, scenario, subjects } = asked(file, &args.asking)?;
+    let seed = args.seed.unwrap_or(seed);
+    let plan = planned(&subjects, &args.how, seed)?;
+    let order = match args.order {
+        args::Order::Random => Order::Random,
+        args::Order::Given => Order::Given,
+    };
+    let campaign = Campaign { scenario: name, seed, repeat: args.repeat, order, subjects, plan };
+    let text = serde_json::to_string_pretty(&campaign).expect("a plan is plain data") + "\n";
+    let path = args.out.clone().unwrap_or_else(|| {
+        let hash = offing_emu::record::hash(text.as_bytes());
+        let name = format!("{}-{}", manifest::stamp(started), &hash[..8]);
+        ["results", &campaign.scenario, &name].iter().collect()
+    });
+    if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Failure::Refused {
+            message: format!("`{}` is not empty", path.display()),
+            hint: Some("name another folder, or go on with `--resume`".into()),
+        });
+    }
+    let record = Record::open(&path)?;
+    record.write(SCENARIO, scenario.as_bytes())?;
+    record.write(PLAN, text.as_bytes())?;
+    Ok((campaign, record))
+}
+
+/// The measurement in a folder.
+fn resumed(path: &Path) -> Result<(Campaign, Record), Failure> {
+    let plan = path.join(PLAN);
+    let text = fs::read_to_string(&plan)
+        .map_err(|cause| Failure::Unreadable { file: plan.display().to_string(), cause })?;
+    let campaign = serde_json::from_str(&text)
+        .map_err(|bad| Failure::Unreadable { file: plan.display().to_string(), cause: bad.into() })?;
+    Ok((campaign, Record::open(path)?))
+}
+
+/// What `summary.csv` has.
+struct Columns {
+    axes: Vec<String>,
+    metrics: Metrics,
+}
+
+impl Columns {
+    fn of(campaign: &Campaign) -> Columns {
+        let mut axes: Vec<String> =
+            campaign.subjects.iter().flat_map(|subject| subject.axes.keys().cloned()).collect();
+        axes.sort();
+        axes.dedup();
+        let mut tiers: Vec<String> = Vec::new();
+        for tier in campaign.subjects.iter().flat_map(|subject| &subject.deployment.tiers) {
+            if !tiers.contains(&tier.name) {
+                tiers.push(tier.name.clone());
+            }
+        }
+        Columns { axes, metrics: Metrics::all(tiers) }
+    }
+
+    fn header(&self) -> String {
+        let axes = self.axes.iter().map(String::as_str);
+        let names = ["run", "deployment", "repetition", "valid", "reason"].into_iter().chain(axes);
+        let names =
+            names.chain(["requests", "engine"]).chain(self.metrics.names().iter().map(String::as_str));
+        names.map(row::quoted).collect::<Vec<_>>().join(",") + "\n"
+    }
+
+    fn row(&self, campaign: &Campaign, finished: &Finished) -> String {
+        let subject = &campaign.subjects[finished.subject];
+        let facts = &finished.observed.facts;
+        let mut cells = vec![
+            run_name(&subject.id, finished.repetition),
+            subject.id.clone(),
+            finished.repetition.to_string(),
+            facts.valid.to_string(),
+            facts.reason.clone().unwrap_or_default(),
+        ];
+        cells.extend(self.axes.iter().map(|key| subject.axes.get(key).cloned().unwrap_or_default()));
+        cells.extend([finished.summary.requests.offered.to_string(), "measured".into()]);
+        let mut values = Vec::new();
+        self.metrics.row(&finished.summary, &mut values);
+        // Where nothing was measured there are no numbers.
+        let is_known = |value: &f64| !value.is_nan() && finished.summary.requests.offered > 0;
+        cells.extend(values.iter().map(|value| match is_known(value) {
+            true => value.to_string(),
+            false => String::new(),
+        }));
+        cells.iter().map(|cell| row::quoted(cell)).collect::<Vec<_>>().join(",") + "\n"
+    }
+}
+
+/// How it was made.
+fn write_manifest(
+    campaign: &Campaign,
+    record: &Record,
+    runs: &[Finished],
+    started: u64,
+) -> Result<(), Failure> {
+    let mut all = manifest::made(started);
+    all.remove("processors");
+    all.insert("kind".into(), "measured".into());
+    all.insert("scenario".into(), campaign.scenario.as_str().into());
+    all.insert("seed".into(), campaign.seed.into());
+    let measured = runs.iter().rev().find(|run| run.observed.facts.host.engine.is_some());
+    let host = measured.map_or_else(|| HostFacts::of_this_host(None), |run| run.observed.facts.host.clone());
+    all.insert("host".into(), json!(host));
+    all.insert("files".into(), json!(record.hashes(MANIFEST)?));
+    let text = serde_json::to_string_pretty(&all).expect("plain data") + "\n";
+    Ok(record.write(MANIFEST, text.as_bytes())?)
+}
+
+fn as_json(campaign: &Campaign, record: &Record, runs: &[Finished]) -> Value {
+    let runs = runs.iter().map(|run| {
+        let subject = &campaign.subjects[run.subject];
+        let mut value = json!(RunFile { summary: &run.summary, facts: &run.observed.facts });
+        value["run"] = run_name(&subject.id, run.repetition).into();
+        value["axes"] = json!(subject.axes);
+        value
+    });
+    json!({
+        "scenario": campaign.scenario,
+        "folder": record.path().display().to_string(),
+        "runs": runs.collect::<Vec<_>>(),
+    })
+}
+
+/// What people call a deployment.
+fn label(subject: &Subject) -> String {
+    if subject.axes.is_empty() {
+        return format!("deployment {}", subject.id);
+    }
+    subject.axes.iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// All runs, for people.
+fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
+    let mut page = Page::new(Screen::of_stdout());
+    page.heading(&format!("{}:", campaign.scenario), &format!(" {} measured runs", runs.len()));
+    page.blank();
+    for subject in &campaign.subjects {
+        page.fact(&subject.id[..8], &label(subject));
+    }
+    page.blank();
+    let mut rows = vec![["run", "valid", "requests", "lost", "mean ms", "p95 ms"].map(String::from).to_vec()];
+    rows[0].extend(Parts::NAMES.iter().map(|name| format!("{name} ms")));
+    rows[0].push("use".into());
+    for run in runs {
+        let (summary, facts) = (&run.summary, &run.observed.facts);
+        let name = format!("{}-{}", &campaign.subjects[run.subject].id[..8], run.repetition);
+        let requests = &summary.requests;
+        let mut row = vec![
+            name,
+            if facts.valid { "yes".into() } else { "NO".into() },
+            requests.offered.to_string(),
+            (requests.offered - requests.completed).to_string(),
+        ];
+        let latency = summary.latency_ms.as_ref();
+        let digits = |value: f64| format!("{value:.2}");
+        row.push(latency.map_or("-".into(), |latency| digits(latency.mean)));
+        row.push(latency.map_or("-".into(), |latency| digits(latency.p95)));
+        row.extend(
+            Parts::NAMES
+                .iter()
+                .map(|name| summary.parts_ms.get(*name).map_or("-".into(), |part| digits(part.mean))),
+        );
+        let used = summary.utilization.iter().filter(|_| requests.offered > 0);
+        row.push(
+            used.map(|(tier, share)| format!("{tier} {}", percent(*share))).collect::<Vec<_>>().join(", "),
+        );
+        rows.push(row);
+    }
+    page.columns(&rows);
+    page.blank();
+    for run in runs {
+        let name = run_name(&campaign.subjects[run.subject].id[..8], run.repetition);
+        if let Some(reason) = &run.observed.facts.reason {
+            page.marked(Style::Alarm, &format!("{name}: not valid:"), reason);
+        }
+        for text in &run.summary.warnings {
+            page.marked(Style::Warning, &format!("{name}:"), text);
+        }
+    }
+    page.fact("results", &record.path().display().to_string());
+    page.fact("next", &next(campaign, record, runs));
+    page.into_text()
+}
+
+/// What to do with the results.
+fn next(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
+    let folder = record.path().display();
+    if runs.iter().any(|run| run.observed.requests.is_empty()) {
+        return format!(
+            "measure what is missing when nobody else uses this host: offing emulate run --resume {folder}"
+        );
+    }
+    if runs.iter().any(|run| !run.observed.facts.valid) {
+        return "leave out what is not valid, or measure again when nobody else uses this host".into();
+    }
+    let fewest = runs.iter().map(|run| run.summary.requests.completed).min().unwrap_or(0);
+    let first = &campaign.subjects[runs[0].subject];
+    let name = run_name(&first.id, runs[0].repetition);
+    let compare =
+        format!("compare with what is predicted: offing simulate {folder}/runs/{name}/deployment.toml");
+    match campaign.repeat {
+        1 => format!(
+            "{compare}; repeat with `--repeat 3` to see how far runs differ ({fewest} requests at least)"
+        ),
+        _ => compare,
+    }
+}
+
+/// A length of time as one says it.
+fn roughly(left: Duration) -> String {
+    match left.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds => format!("{} min", significant((seconds as f64 / 60.0).round())),
+    }
+}
+
+pub fn tables(args: &EmulateTables) -> Result<(), Failure> {
+    let (campaign, record) = resumed(&args.folder)?;
+    let mut text = String::new();
+    for (subject, repetition) in campaign.runs() {
+        let subject = &campaign.subjects[subject];
+        let name = run_name(&subject.id, repetition);
+        if let Some(folder) = record.run(&name) {
+            text += &told_tables(&name, &subject.deployment, &read_run(&folder)?.requests, args.csv);
+        }
+    }
+    print(&text)
+}
+
+fn told_tables(name: &str, deployment: &Deployment, requests: &[Measured], csv: bool) -> String {
+    let tables = continuum::tables(deployment, requests);
+    let tables = tables.iter().map(|table| if csv { table.csv() } else { table.to_string() });
+    format!("{name}\n{}\n", tables.collect::<Vec<_>>().join("\n"))
+}

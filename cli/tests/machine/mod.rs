@@ -1,0 +1,89 @@
+//! What tests on the real machine share: whether it can measure, and what exists on it.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::real::{Process, agent, lab, skip};
+use crate::support::offing;
+
+/// A folder for the ledgers of one test.
+pub fn state(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("offing-test-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
+
+/// Nothing, and a line about it, where this machine cannot measure; else the binary for the nodes.
+pub fn able(name: &str) -> Option<String> {
+    let tried = lab("docker.sh").and_then(|_| agent()).and_then(|agent| {
+        let told = offing(&["doctor", "--json"]);
+        match told.code {
+            0 => Ok(agent),
+            _ => Err(format!("offing doctor: {}", lacking(&told.json()))),
+        }
+    });
+    tried.map_err(|reason| skip(name, &reason)).ok()
+}
+
+fn lacking(diagnosis: &Value) -> String {
+    let findings = diagnosis["findings"].as_array().expect("a list");
+    let missing = findings.iter().filter(|finding| finding["verdict"] == "no");
+    missing.map(|finding| finding["what"].as_str().expect("a text")).collect::<Vec<_>>().join(", ")
+}
+
+/// What exists on this machine that a run could have left: containers, images, networks, devices, namespaces,
+/// processes.
+pub fn existing() -> BTreeSet<String> {
+    let lines = |program: &str, args: &[&str]| -> Vec<String> {
+        let output = Command::new(program).args(args).output().expect("the program is there");
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(|line| format!("{program} {} {line}", args[0]))
+            .collect()
+    };
+    let mut all = BTreeSet::new();
+    all.extend(lines("docker", &["ps", "-aq", "--no-trunc"]));
+    all.extend(lines("docker", &["images", "-q", "--no-trunc"]));
+    all.extend(lines("docker", &["network", "ls", "-q"]));
+    let names = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| format!("{folder} {}", entry.file_name().display())).collect()
+    };
+    all.extend(names("/sys/class/net"));
+    all.extend(names("/run/netns"));
+    for process in fs::read_dir("/proc").expect("it is mounted").flatten() {
+        let arguments = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        // Inside a node the binary lies in the root folder.
+        if arguments.contains("emulate\0forwarder") || arguments.starts_with("/offing-agent\0") {
+            all.insert(format!("process {} {arguments}", process.file_name().display()));
+        }
+    }
+    all
+}
+
+/// Waits until what exists is what existed; what is too much otherwise.
+pub fn assert_nothing_left(before: &BTreeSet<String>) {
+    let limit = Instant::now() + Duration::from_secs(5);
+    loop {
+        let after = existing();
+        let left: Vec<_> = after.difference(before).collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < limit, "left: {left:#?}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// Sends a signal to a process of the test.
+pub fn send(child: &Process, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+    assert!(sent.success());
+}

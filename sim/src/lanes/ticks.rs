@@ -1,0 +1,974 @@
+//! The recursion of [`super::kernel`] in 32 bits, twice as many lanes per vector: the lanes that most deployments
+//! are served by.
+//!
+//! Times are whole nanoseconds relative to the start of a **block** of at most 64 requests, so nothing is rounded;
+//! between two blocks all times move down by their distance. Sixteen lanes stand side by side, in one vector or in
+//! two. A lane that leaves the range in which this is exact says so, and is served again by [`super::kernel`]:
+//!
+//! | | limit |
+//! |---|---|
+//! | work, constant delays, from emission to arrival at the node, length of a block | 2^28 ns (0.27 s) |
+//! | end of a service after the start of its block, latency | 2^30 ns (1.07 s) |
+//! | shortest latency | more than 2^15 ns (33 us) |
+//!
+//! One maximum per request finds the first time that a lane goes beyond: its numbers are compared as unsigned, and a
+//! sum of two numbers within the range does not reach 2^32. What a lane computes after that is not used.
+//!
+//! **Departures that have waited long.** A reply takes the downlink when the next request takes its worker; with
+//! many idle workers that is long after. Before such an instant leaves the range, it is moved up, together with
+//! its emission, to shortly before the block ([`State::compress`]); the distances to its neighbours stay longer than
+//! any backlog of the downlink, so that no latency changes.
+//!
+//! **Sums** are kept modulo 2^32 together with the sum of the upper halves of the terms, which is enough to know
+//! them exactly for up to 65,536 terms.
+//!
+//! **Recording.** A conversion to a float gives the number of a latency's bucket; counters are 16 bits of address,
+//! so that no bound is checked. The increments of one request are made while the next one is computed.
+
+use offing_core::Spread;
+use pulp::Simd;
+use pulp::bytemuck::{cast, cast_slice};
+
+use super::kernel::{CHUNK, Lane, Observed, Sums};
+use crate::stations::Upstream;
+
+/// Lanes side by side.
+pub(super) const LANES: usize = 16;
+/// Requests of a block.
+const BLOCK: usize = 64;
+/// Requests after which the places of one are read from where they were put.
+const LAG: usize = 2;
+/// Blocks after which the sums are widened.
+const WIDEN: usize = 65_536 / BLOCK;
+
+/// What a block, a service, a delay may take [ns].
+const SHORT: i32 = 1 << 28;
+/// Ends of services, and latencies, are below [ns].
+const LONG: u32 = 1 << 30;
+/// When a worker that a lane does not have is free.
+const NEVER: i32 = 1 << 30;
+/// When a worker was last busy before the run.
+const LONG_AGO: i32 = -(1 << 27);
+/// Emission of a request that there is not.
+const NOBODY: i32 = i32::MIN;
+/// What is not observed is recorded as this, the first value of the first row.
+const UNSEEN: i32 = 1 << 15;
+/// Latencies from here on have other rows than `UNSEEN`.
+const SHORTEST: i32 = UNSEEN + 128;
+/// Rows of counters: 16 octaves of 256.
+const ROWS: usize = 4096;
+/// Counters of all lanes: a row of lanes per bucket, in the order of [`row`].
+pub(super) type Table = [u32; COUNTERS];
+pub(super) const COUNTERS: usize = ROWS * LANES;
+
+/// The row of a bucket of [`Spread`]; those of latencies from `UNSEEN` up to 2^31 have one each. What
+/// [`State::place`] reads from the bits of a float.
+fn row(bucket: usize) -> usize {
+    (bucket + (127 << 8)) % ROWS
+}
+
+/// Instruction sets with vectors of 32 bits, and what they do in a way of their own.
+pub(super) trait Ticks: Simd {
+    /// The nearest whole numbers, ties to even; below 2^31.
+    fn nearest(self, low: Self::f64s, high: Self::f64s) -> Self::i32s;
+    /// The bits of a whole number as a float; exact below 2^24.
+    fn float_bits(self, x: Self::i32s) -> Self::u32s;
+    /// Numbers below 2^16 of all lanes, in any order.
+    fn narrow(self, vectors: &[Self::u32s]) -> [u16; LANES];
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Ticks for pulp::x86::V4 {
+    #[inline(always)]
+    fn nearest(self, low: Self::f64s, high: Self::f64s) -> Self::i32s {
+        let [low, high] = [low, high].map(|x| self.avx512f._mm512_cvtpd_epi32(cast(x)));
+        let low = self.avx512f._mm512_castsi256_si512(low);
+        cast(self.avx512f._mm512_inserti64x4::<1>(low, high))
+    }
+
+    #[inline(always)]
+    fn float_bits(self, x: Self::i32s) -> Self::u32s {
+        cast(self.convert_i32x16_to_f32x16(x))
+    }
+
+    #[inline(always)]
+    fn narrow(self, vectors: &[Self::u32s]) -> [u16; LANES] {
+        cast(self.convert_u32x16_to_u16x16(vectors[0]))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Ticks for pulp::x86::V3 {
+    #[inline(always)]
+    fn nearest(self, low: Self::f64s, high: Self::f64s) -> Self::i32s {
+        let [low, high] = [low, high].map(|x| self.avx._mm256_cvtpd_epi32(cast(x)));
+        cast(self.avx._mm256_set_m128i(high, low))
+    }
+
+    #[inline(always)]
+    fn float_bits(self, x: Self::i32s) -> Self::u32s {
+        cast(self.convert_i32x8_to_f32x8(x))
+    }
+
+    #[inline(always)]
+    fn narrow(self, vectors: &[Self::u32s]) -> [u16; LANES] {
+        cast(self.avx2._mm256_packus_epi32(cast(vectors[0]), cast(vectors[1])))
+    }
+}
+
+/// A block of requests that enter one node. None goes beyond a chunk of [`super::kernel`].
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub range: std::ops::Range<usize>,
+    /// The first request of its chunk.
+    pub chunk: usize,
+    /// The instant from which times count [ns].
+    base: f64,
+    /// Whether all its requests are observed.
+    is_observed: bool,
+}
+
+/// All requests of a group, in blocks.
+pub(super) struct Blocks {
+    /// Per node.
+    pub nodes: Vec<Vec<Block>>,
+    /// After the start of the block [ns].
+    arrived: Vec<i32>,
+    /// One less than after the start of the block [ns]: a latency and one is what [`Spread::bucket`] looks at.
+    emitted: Vec<i32>,
+}
+
+impl Blocks {
+    /// Nothing if a request is under way for too long before it reaches its node.
+    pub(super) fn new(
+        nodes: &[std::ops::Range<usize>],
+        arrived: &[f64],
+        emitted: &[f64],
+        observed: Observed,
+    ) -> Option<Self> {
+        let n = arrived.len();
+        let mut blocks =
+            Blocks { nodes: Vec::new(), arrived: Vec::with_capacity(n), emitted: Vec::with_capacity(n) };
+        for node in nodes {
+            let mut of_node = Vec::new();
+            let mut from = node.start;
+            while from < node.end {
+                let base = arrived[from];
+                let requests = arrived[from..node.end].iter().take(BLOCK - (from - node.start) % BLOCK);
+                let to = from + requests.take_while(|&&at| at - base < f64::from(SHORT)).count();
+                let range = from..to;
+                for (&arrived, &emitted) in arrived[range.clone()].iter().zip(&emitted[range.clone()]) {
+                    if arrived - emitted >= f64::from(SHORT) {
+                        return None;
+                    }
+                    blocks.arrived.push((arrived - base) as i32);
+                    blocks.emitted.push((emitted - base) as i32 - 1);
+                }
+                let is_observed = emitted[range.clone()].iter().all(|&at| at >= observed.from);
+                let chunk = from - (from - node.start) % CHUNK;
+                of_node.push(Block { range, chunk, base, is_observed });
+                from = to;
+            }
+            blocks.nodes.push(of_node);
+        }
+        Some(blocks)
+    }
+}
+
+/// A number per request.
+pub(super) struct Column {
+    pub values: Vec<f64>,
+    /// The largest.
+    pub most: f64,
+    /// Sums over the blocks, node by node.
+    pub sums: Vec<f64>,
+}
+
+impl Column {
+    pub(super) fn new(values: Vec<f64>, blocks: Option<&Blocks>) -> Self {
+        let most = values.iter().fold(0.0, |a: f64, &b| a.max(b));
+        let blocks = blocks.iter().flat_map(|blocks| blocks.nodes.iter().flatten());
+        let sums = blocks.map(|block| values[block.range.clone()].iter().sum()).collect();
+        Column { values, most, sums }
+    }
+}
+
+/// Whether a lane stays in range but for waiting.
+pub(super) fn fits(lane: &Lane, work: &Column, travel: &Column) -> bool {
+    let short = f64::from(SHORT);
+    lane.places.is_none()
+        && work.most * lane.factor + lane.constant + 1.0 < short
+        && lane.delay + travel.most < short
+        // Replies of all workers, one after the other, before the first request.
+        && lane.reply * f64::from(lane.workers) < short / 8.0
+}
+
+/// What all lanes of a run meet.
+pub(super) struct Meeting<'m> {
+    pub blocks: &'m Blocks,
+    pub observed: Observed,
+    pub work: &'m Column,
+    /// How long replies travel in addition to [`Lane::delay`].
+    pub travel: &'m Column,
+}
+
+/// What a lane adds up to [ns], and counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outcome {
+    /// Whether all of it is exact.
+    pub is_exact: bool,
+    /// Waiting of the observed requests.
+    pub queue: u64,
+    /// Work of the observed requests.
+    pub process: u64,
+    /// Latencies of the observed requests.
+    pub latency: u64,
+    /// CPU time within the observed span, less `process`.
+    pub busy: i64,
+    /// Requests that came back within the observed span.
+    pub returned: u64,
+    /// Observed requests that were late.
+    pub late: u64,
+    pub shortest: f64,
+    pub longest: f64,
+}
+
+impl Outcome {
+    /// The sums of `n` observed requests that took a way; nothing if they are not exact. That of the way back only
+    /// with a downlink.
+    pub(super) fn sums(&self, n: u64, upstream: &Upstream, has_downlink: bool) -> Option<Sums> {
+        if !self.is_exact {
+            return None;
+        }
+        let before = (upstream.prepare + upstream.uplink) as u64 + self.queue + self.process;
+        let downlink = if has_downlink { self.latency - n - before } else { 0 };
+        Some(Sums {
+            queue: self.queue as f64,
+            process: self.process as f64,
+            downlink: downlink as f64,
+            busy: self.busy as f64,
+            returned: self.returned as f64,
+            shortest: self.shortest,
+            longest: self.longest,
+            ..Sums::default()
+        })
+    }
+}
+
+/// A sum modulo 2^32, and that of the upper halves.
+#[derive(Clone, Copy)]
+struct Sum<S: Simd> {
+    low: S::i32s,
+    high: S::i32s,
+}
+
+impl<S: Simd> Sum<S> {
+    #[inline(always)]
+    fn zero(simd: S) -> Self {
+        Sum { low: simd.splat_i32s(0), high: simd.splat_i32s(0) }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, simd: S, x: S::i32s) {
+        self.low = simd.add_i32s(self.low, x);
+        self.high = simd.add_i32s(self.high, shift_right(simd, x, 16));
+    }
+}
+
+#[inline(always)]
+fn shift_right<S: Simd>(simd: S, x: S::i32s, bits: u32) -> S::i32s {
+    let x = simd.transmute_u32s_i32s(x);
+    simd.transmute_i32s_u32s(simd.wrapping_dyn_shr_u32s(x, simd.splat_u32s(bits)))
+}
+
+/// The larger ones as unsigned numbers.
+#[inline(always)]
+fn max_unsigned<S: Simd>(simd: S, a: S::i32s, b: S::i32s) -> S::i32s {
+    let (a, b) = (simd.transmute_u32s_i32s(a), simd.transmute_u32s_i32s(b));
+    simd.transmute_i32s_u32s(simd.max_u32s(a, b))
+}
+
+/// All lanes.
+#[inline(always)]
+fn lanes<S: Simd, const V: usize>(vectors: &[S::i32s; V]) -> [i32; LANES] {
+    let mut all = [0; LANES];
+    for (lanes, vector) in all.chunks_exact_mut(S::I32_LANES).zip(vectors) {
+        lanes.copy_from_slice(cast_slice(std::slice::from_ref(vector)));
+    }
+    all
+}
+
+/// `V` vectors from what each lane has.
+#[inline(always)]
+fn vectors<S: Simd, const V: usize>(all: &[i32; LANES]) -> [S::i32s; V] {
+    std::array::from_fn(|v| S::as_simd_i32s(&all[v * S::I32_LANES..]).0[0])
+}
+
+/// The state of `V` vectors of lanes with at most `C` workers each, as in [`super::kernel`], and sums.
+#[derive(Clone, Copy)]
+struct State<S: Simd, const V: usize, const C: usize> {
+    /// When the workers are free, ascending.
+    free: [[S::i32s; C]; V],
+    /// When the requests were emitted that they serve until then, less one.
+    whose: [[S::i32s; C]; V],
+    /// How long their replies will travel, where that varies.
+    travel: [[S::i32s; C]; V],
+    /// When the downlink is free.
+    down: [S::i32s; V],
+    /// No service ends later, in this block and before.
+    latest: [S::i32s; V],
+    /// Sums and counts since they were last widened.
+    queue: [Sum<S>; V],
+    process: [Sum<S>; V],
+    /// Of latencies and one.
+    latency: [Sum<S>; V],
+    /// Of CPU time at the edges, less what `process` has of it, and `SHORT`.
+    busy: [Sum<S>; V],
+    returned: [S::i32s; V],
+    late: [S::i32s; V],
+    /// Of this block.
+    above: [S::i32s; V],
+    /// Latencies and one.
+    shortest: [S::i32s; V],
+    /// As unsigned numbers.
+    longest: [S::i32s; V],
+    /// `latest` of all blocks, as an unsigned number.
+    worst: [S::i32s; V],
+    /// The earliest departure, after a block's start.
+    earliest: [S::i32s; V],
+}
+
+/// The lanes themselves.
+#[derive(Clone, Copy)]
+struct Fixed<S: Simd, const V: usize, const C: usize> {
+    factor: [[S::f64s; 2]; V],
+    constant: [S::i32s; V],
+    reply: [S::i32s; V],
+    delay: [S::i32s; V],
+    /// Where a worker that is missing stays, and others at least.
+    floor: [[S::i32s; C]; V],
+    /// Number of the lane.
+    number: [S::u32s; V],
+    /// Bounds of late and of counted latencies, and one.
+    bounds: [S::i32s; 2],
+}
+
+/// The observed span after the start of a block; far ends are cut.
+#[derive(Clone, Copy)]
+struct Ends {
+    from: i32,
+    until: i32,
+}
+
+/// Deployments side by side.
+pub(super) struct Side<S: Ticks, const V: usize, const C: usize> {
+    simd: S,
+    state: State<S, V, C>,
+    fixed: Fixed<S, V, C>,
+    outcomes: [Outcome; LANES],
+    /// Requests served in a block at an edge, since sums were widened.
+    at_edges: u64,
+    /// Largest factor, constant, reply, delay [ns].
+    most: Lane,
+}
+
+impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
+    /// Idle nodes. Latencies above `deadline` [ns] are late, those above `limit` [ns] are counted per block.
+    #[inline(always)]
+    pub(super) fn new(simd: S, jobs: &[Lane; LANES], deadline: f64, limit: f64) -> Self {
+        const { assert!(V * S::I32_LANES == LANES && 2 * S::F64_LANES == S::I32_LANES, "lanes fill vectors") };
+        let column =
+            |value: &dyn Fn(&Lane) -> i32| vectors::<S, V>(&std::array::from_fn(|l| value(&jobs[l])));
+        let of_worker = |there: i32, missing: i32| -> [[S::i32s; C]; V] {
+            let workers: [[S::i32s; V]; C] = std::array::from_fn(|c| {
+                column(&|lane| if c < lane.workers as usize { there } else { missing })
+            });
+            std::array::from_fn(|v| std::array::from_fn(|c| workers[c][v]))
+        };
+        let factors: [f64; LANES] = std::array::from_fn(|l| jobs[l].factor);
+        let factor = |v: usize, half: usize| S::as_simd_f64s(&factors[(2 * v + half) * S::F64_LANES..]).0[0];
+        let numbers: [u32; LANES] = std::array::from_fn(|l| l as u32);
+        let bound = |x: f64| simd.splat_i32s((x + 1.0).min(f64::from(i32::MAX)) as i32);
+        let all = |value| [simd.splat_i32s(value); V];
+        let sum = [Sum::zero(simd); V];
+        let most = |value: fn(&Lane) -> f64| jobs.iter().map(value).fold(0.0, f64::max);
+        Side {
+            simd,
+            state: State {
+                free: of_worker(LONG_AGO, NEVER),
+                whose: of_worker(NOBODY, NOBODY),
+                travel: [[simd.splat_i32s(0); C]; V],
+                down: all(LONG_AGO),
+                latest: all(0),
+                queue: sum,
+                process: sum,
+                latency: sum,
+                busy: sum,
+                returned: all(0),
+                late: all(0),
+                above: all(0),
+                shortest: all(i32::MAX),
+                longest: all(0),
+                worst: all(0),
+                earliest: all(0),
+            },
+            fixed: Fixed {
+                factor: std::array::from_fn(|v| [factor(v, 0), factor(v, 1)]),
+                constant: column(&|lane| lane.constant as i32),
+                reply: column(&|lane| lane.reply as i32),
+                delay: column(&|lane| lane.delay as i32),
+                floor: of_worker(-NEVER, NEVER),
+                number: std::array::from_fn(|v| S::as_simd_u32s(&numbers[v * S::I32_LANES..]).0[0]),
+                bounds: [bound(deadline), bound(limit)],
+            },
+            outcomes: [Outcome::default(); LANES],
+            at_edges: 0,
+            most: Lane {
+                factor: most(|lane| lane.factor),
+                constant: most(|lane| lane.constant),
+                reply: most(|lane| lane.reply),
+                delay: most(|lane| lane.delay),
+                ..jobs[0]
+            },
+        }
+    }
+
+    /// Serves all requests. `above` is told of some requests, by the first of their chunk, how many latencies of
+    /// each lane above the limit came out when they came in.
+    #[inline(always)]
+    pub(super) fn run<const DOWN: bool, const VARIES: bool, const COUNT: bool>(
+        &mut self,
+        meeting: &Meeting<'_>,
+        counts: &mut Table,
+        mut above: impl FnMut(usize, std::ops::Range<usize>, [i32; LANES]),
+    ) -> [Outcome; LANES] {
+        let idle = self.state;
+        // Places go by way of memory, which is cheaper than taking a vector apart.
+        let mut places = [[0; LANES]; BLOCK];
+        let mut number = 0;
+        for (node, blocks) in meeting.blocks.nodes.iter().enumerate() {
+            if node > 0 {
+                let State { free, whose, travel, down, latest, .. } = idle;
+                self.state = State { free, whose, travel, down, latest, ..self.state };
+            }
+            let mut has_settled = false;
+            let mut base = blocks.first().map_or(0.0, |block| block.base);
+            let mut ends = Ends { from: 0, until: 0 };
+            for block in blocks {
+                self.move_to::<DOWN, VARIES>(meeting, base, block.base);
+                base = block.base;
+                ends = meeting.ends(base);
+                has_settled = has_settled || !DOWN || self.state.has_settled(ends.from);
+                let is_edge = !(has_settled && block.is_observed)
+                    || self.may_end::<DOWN>(meeting, block, meeting.work.sums[number], ends);
+                if is_edge {
+                    self.serve::<DOWN, VARIES, COUNT, true>(meeting, block, ends, counts, &mut places);
+                    self.at_edges += block.range.len() as u64;
+                } else {
+                    self.serve::<DOWN, VARIES, COUNT, false>(meeting, block, ends, counts, &mut places);
+                    let n = self.simd.splat_i32s(block.range.len() as i32);
+                    self.state.returned.iter_mut().for_each(|sum| *sum = self.simd.add_i32s(*sum, n));
+                }
+                if COUNT {
+                    above(block.chunk, block.range.clone(), lanes::<S, V>(&self.state.above));
+                    self.state.above = [self.simd.splat_i32s(0); V];
+                }
+                number += 1;
+                if number % WIDEN == 0 {
+                    self.widen();
+                }
+            }
+            if DOWN {
+                self.flush::<VARIES>(ends, counts);
+                if COUNT && let Some(last) = blocks.last() {
+                    let end = last.range.end;
+                    above(end - 1, end..end, lanes::<S, V>(&self.state.above));
+                    self.state.above = [self.simd.splat_i32s(0); V];
+                }
+            }
+        }
+        self.finish::<DOWN>()
+    }
+
+    /// Whether a lane may go beyond the end of the observed span in a block.
+    #[inline(always)]
+    fn may_end<const DOWN: bool>(&self, meeting: &Meeting<'_>, block: &Block, work: f64, ends: Ends) -> bool {
+        let most = &self.most;
+        let n = block.range.len() as f64;
+        let later = work * most.factor + (most.constant + 1.0) * n;
+        let back = if DOWN { most.reply * (n + C as f64) } else { 0.0 } + most.delay + meeting.travel.most;
+        let State { latest, down, .. } = &self.state;
+        let mut last = f64::from(SHORT);
+        for (latest, down) in lanes::<S, V>(latest).into_iter().zip(lanes::<S, V>(down)) {
+            let latest = if DOWN { latest.max(down) } else { latest };
+            last = last.max(f64::from(latest));
+        }
+        last + later + back >= f64::from(ends.until)
+    }
+
+    /// From now on times count from another instant.
+    #[inline(always)]
+    fn move_to<const DOWN: bool, const VARIES: bool>(&mut self, meeting: &Meeting<'_>, from: f64, to: f64) {
+        let simd = self.simd;
+        let mut base = from;
+        // After some steps whatever has happened is as long ago as it can be.
+        let mut steps = 0;
+        while base < to {
+            steps += 1;
+            let step = if steps < 32 { (to - base).min(f64::from(SHORT)) } else { to - base };
+            let by = if steps < 32 { step as i32 } else { SHORT };
+            base += step;
+            self.state.subtract::<DOWN>(simd, &self.fixed, by);
+            if DOWN {
+                let first: [S::i32s; V] = std::array::from_fn(|v| self.state.free[v][0]);
+                if lanes::<S, V>(&first).into_iter().any(|first| first < -SHORT) {
+                    let most = if VARIES { meeting.travel.most as i32 } else { 0 };
+                    self.state.compress(simd, &self.fixed, meeting.ends(base), most);
+                }
+                for v in 0..V {
+                    self.state.earliest[v] = simd.min_i32s(self.state.earliest[v], self.state.free[v][0]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn serve<const DOWN: bool, const VARIES: bool, const COUNT: bool, const EDGE: bool>(
+        &mut self,
+        meeting: &Meeting<'_>,
+        block: &Block,
+        ends: Ends,
+        counts: &mut Table,
+        places: &mut [[u16; LANES]; BLOCK],
+    ) {
+        let (simd, fixed) = (self.simd, self.fixed);
+        // A local copy can live in registers.
+        let mut s = self.state;
+        let range = block.range.clone();
+        let n = range.len();
+        let (arrived, emitted) =
+            (&meeting.blocks.arrived[range.clone()], &meeting.blocks.emitted[range.clone()]);
+        let travel = if VARIES { &meeting.travel.values[range.clone()][..n] } else { &[] };
+        let work = &meeting.work.values[range];
+        let (arrived, emitted, work) = (&arrived[..n], &emitted[..n], &work[..n]);
+        let zero = simd.splat_i32s(0);
+        let (from, until) = (simd.splat_i32s(ends.from), simd.splat_i32s(ends.until));
+        // As emissions are less one, so is what they are compared with.
+        let before = simd.splat_i32s(ends.from.saturating_sub(2));
+        for i in 0..n {
+            let arrival = simd.splat_i32s(arrived[i]);
+            let emission = simd.splat_i32s(emitted[i]);
+            let own_travel = if VARIES { simd.splat_i32s(travel[i] as i32) } else { zero };
+            let demand = simd.splat_f64s(work[i]);
+            let mut now = [simd.splat_u32s(0); V];
+            for (v, now) in now.iter_mut().enumerate() {
+                let [low, high] = fixed.factor[v].map(|factor| simd.mul_f64s(demand, factor));
+                let work = simd.add_i32s(simd.nearest(low, high), fixed.constant[v]);
+                let left = s.free[v][0];
+                let start = simd.max_i32s(left, arrival);
+                let done = simd.add_i32s(start, work);
+                let wait = simd.sub_i32s(start, arrival);
+                s.latest[v] = max_unsigned(simd, s.latest[v], done);
+                let whose = if DOWN { s.whose[v][0] } else { emission };
+                let sent = if DOWN {
+                    s.down[v] = simd.add_i32s(simd.max_i32s(s.down[v], left), fixed.reply[v]);
+                    s.down[v]
+                } else {
+                    done
+                };
+                let travels = match (VARIES, DOWN) {
+                    (false, _) => fixed.delay[v],
+                    (true, false) => own_travel,
+                    (true, true) => s.travel[v][0],
+                };
+                let received = simd.add_i32s(sent, travels);
+                let span = simd.sub_i32s(received, whose);
+                if EDGE {
+                    let is_new = simd.greater_than_i32s(emission, before);
+                    s.queue[v].add(simd, simd.select_i32s(is_new, wait, zero));
+                    let seen_work = simd.select_i32s(is_new, work, zero);
+                    s.process[v].add(simd, seen_work);
+                    let inside = simd.sub_i32s(simd.min_i32s(done, until), simd.max_i32s(start, from));
+                    let inside = simd.max_i32s(inside, zero);
+                    let busy = simd.sub_i32s(inside, seen_work);
+                    s.busy[v].add(simd, simd.add_i32s(busy, simd.splat_i32s(SHORT)));
+                    let is_seen = simd.greater_than_i32s(whose, before);
+                    s.count_returned(simd, v, received, whose, ends);
+                    *now = s.see::<COUNT>(simd, &fixed, v, is_seen, span);
+                } else {
+                    s.queue[v].add(simd, wait);
+                    s.process[v].add(simd, work);
+                    s.shortest[v] = simd.min_i32s(s.shortest[v], span);
+                    s.longest[v] = max_unsigned(simd, s.longest[v], span);
+                    s.latency[v].add(simd, span);
+                    if COUNT {
+                        s.count(simd, &fixed, v, span);
+                    }
+                    *now = place(simd, span, fixed.number[v]);
+                }
+                s.enter::<DOWN, VARIES>(simd, v, done, emission, own_travel);
+            }
+            places[i % BLOCK] = simd.narrow(&now);
+            if i >= LAG {
+                record(counts, &places[(i - LAG) % BLOCK]);
+            }
+        }
+        for places in &places[n.saturating_sub(LAG)..n] {
+            record(counts, places);
+        }
+        for v in 0..V {
+            s.worst[v] = max_unsigned(simd, s.worst[v], s.latest[v]);
+        }
+        self.state = s;
+    }
+
+    /// The requests in service depart.
+    #[inline(always)]
+    fn flush<const VARIES: bool>(&mut self, ends: Ends, counts: &mut Table) {
+        let (simd, fixed) = (self.simd, self.fixed);
+        let missing = simd.splat_i32s(NEVER);
+        let before = simd.splat_i32s(ends.from.saturating_sub(2));
+        let s = &mut self.state;
+        for c in 0..C {
+            let mut now = [simd.splat_u32s(0); V];
+            for (v, now) in now.iter_mut().enumerate() {
+                let (left, whose) = (s.free[v][c], s.whose[v][c]);
+                let is_there = simd.less_than_i32s(left, missing);
+                let whose = simd.select_i32s(is_there, whose, simd.splat_i32s(NOBODY));
+                let sent = simd.add_i32s(simd.max_i32s(s.down[v], left), fixed.reply[v]);
+                s.down[v] = simd.select_i32s(is_there, sent, s.down[v]);
+                let travels = if VARIES { s.travel[v][c] } else { fixed.delay[v] };
+                let received = simd.add_i32s(sent, travels);
+                s.count_returned(simd, v, received, whose, ends);
+                let is_seen = simd.greater_than_i32s(whose, before);
+                *now = s.see::<true>(simd, &fixed, v, is_seen, simd.sub_i32s(received, whose));
+            }
+            record(counts, &simd.narrow(&now));
+        }
+    }
+
+    /// Adds sums and counts to the outcomes.
+    #[inline(always)]
+    fn widen(&mut self) {
+        let s = &mut self.state;
+        let mut sum = |sums: &mut [Sum<S>; V]| {
+            let low = lanes::<S, V>(&std::array::from_fn(|v| sums[v].low));
+            let high = lanes::<S, V>(&std::array::from_fn(|v| sums[v].high));
+            *sums = [Sum::zero(self.simd); V];
+            std::array::from_fn::<u64, LANES, _>(|l| {
+                let (low, high) = (low[l] as u32, high[l] as u32);
+                (u64::from(high) << 16) + u64::from(low.wrapping_sub(high << 16))
+            })
+        };
+        let [queue, process, latency, busy] =
+            [&mut s.queue, &mut s.process, &mut s.latency, &mut s.busy].map(&mut sum);
+        let [returned, late] = [s.returned, s.late].map(|counts| lanes::<S, V>(&counts));
+        [s.returned, s.late] = [[self.simd.splat_i32s(0); V]; 2];
+        let more = SHORT as u64 * std::mem::take(&mut self.at_edges);
+        for (l, outcome) in self.outcomes.iter_mut().enumerate() {
+            outcome.queue += queue[l];
+            outcome.process += process[l];
+            outcome.latency += latency[l];
+            outcome.busy += busy[l] as i64 - more as i64;
+            outcome.returned += returned[l] as u64;
+            outcome.late += late[l] as u64;
+        }
+    }
+
+    #[inline(always)]
+    fn finish<const DOWN: bool>(&mut self) -> [Outcome; LANES] {
+        self.widen();
+        let s = &self.state;
+        let [shortest, longest, worst, earliest] =
+            [s.shortest, s.longest, s.worst, s.earliest].map(|vectors| lanes::<S, V>(&vectors));
+        for (l, outcome) in self.outcomes.iter_mut().enumerate() {
+            let is_late_enough = !DOWN || earliest[l] >= -2 * SHORT;
+            let has_some = shortest[l] <= longest[l];
+            outcome.is_exact = is_late_enough
+                && (worst[l] as u32) < LONG
+                && (longest[l] as u32) < LONG
+                && (!has_some || shortest[l] >= SHORTEST);
+            outcome.shortest = if has_some { f64::from(shortest[l]) - 1.0 } else { f64::INFINITY };
+            outcome.longest = if has_some { f64::from(longest[l]) - 1.0 } else { 0.0 };
+        }
+        self.outcomes
+    }
+}
+
+impl Meeting<'_> {
+    fn ends(&self, base: f64) -> Ends {
+        let end = |at: f64| (at - base).clamp(f64::from(i32::MIN + 8), f64::from(i32::MAX)) as i32;
+        Ends { from: end(self.observed.from), until: end(self.observed.until) }
+    }
+}
+
+/// Counters, one per lane.
+#[inline(always)]
+fn record(counts: &mut Table, places: &[u16; LANES]) {
+    for &place in places {
+        counts[usize::from(place)] += 1;
+    }
+}
+
+/// The counters of latencies and one: row and lane. Eight digits behind the first and the last bits of the exponent
+/// are the row. Rounding in the conversion must not reach them: the bit that decides about it is cleared.
+#[inline(always)]
+fn place<S: Ticks>(simd: S, span: S::i32s, number: S::u32s) -> S::u32s {
+    let bits = simd.transmute_u32s_i32s(span);
+    let below = simd.wrapping_dyn_shr_u32s(bits, simd.splat_u32s(24));
+    let exact = simd.and_u32s(bits, simd.not_u32s(below));
+    let float = simd.float_bits(simd.transmute_i32s_u32s(exact));
+    let row = simd.wrapping_dyn_shr_u32s(float, simd.splat_u32s(15 - LANES.ilog2()));
+    simd.or_u32s(simd.and_u32s(row, simd.splat_u32s(0xFFF0)), number)
+}
+
+impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
+    /// A worker takes a request that is done at `done`; as in [`super::kernel`].
+    #[inline(always)]
+    fn enter<const DOWN: bool, const VARIES: bool>(
+        &mut self,
+        simd: S,
+        v: usize,
+        done: S::i32s,
+        emission: S::i32s,
+        own_travel: S::i32s,
+    ) {
+        let (free, carried, travel) = (&mut self.free[v], &mut self.whose[v], &mut self.travel[v]);
+        for j in 0..C {
+            // Place 0 was taken, so what is before the new instant moves down by one.
+            let stays = if j == 0 { done } else { simd.max_i32s(free[j], done) };
+            let (mut owner, mut way) = (emission, own_travel);
+            if DOWN && j > 0 {
+                let is_after = simd.greater_than_i32s(free[j], done);
+                owner = simd.select_i32s(is_after, carried[j], emission);
+                if VARIES {
+                    way = simd.select_i32s(is_after, travel[j], own_travel);
+                }
+            }
+            if DOWN && j + 1 < C {
+                let is_after = simd.greater_than_i32s(free[j + 1], done);
+                owner = simd.select_i32s(is_after, owner, carried[j + 1]);
+                if VARIES {
+                    way = simd.select_i32s(is_after, way, travel[j + 1]);
+                }
+            }
+            if DOWN {
+                carried[j] = owner;
+                if VARIES {
+                    travel[j] = way;
+                }
+            }
+            free[j] = if j + 1 == C { stays } else { simd.min_i32s(free[j + 1], stays) };
+        }
+    }
+
+    /// Counts a latency that is late or above.
+    #[inline(always)]
+    fn count(&mut self, simd: S, fixed: &Fixed<S, V, C>, v: usize, span: S::i32s) {
+        let (zero, one) = (simd.splat_i32s(0), simd.splat_i32s(1));
+        let is = |bound| simd.select_i32s(simd.greater_than_i32s(span, bound), one, zero);
+        self.late[v] = simd.add_i32s(self.late[v], is(fixed.bounds[0]));
+        self.above[v] = simd.add_i32s(self.above[v], is(fixed.bounds[1]));
+    }
+
+    /// Notes a latency, if it is observed, and gives its counter.
+    #[inline(always)]
+    fn see<const COUNT: bool>(
+        &mut self,
+        simd: S,
+        fixed: &Fixed<S, V, C>,
+        v: usize,
+        is_seen: S::m32s,
+        span: S::i32s,
+    ) -> S::u32s {
+        let least = simd.select_i32s(is_seen, span, self.shortest[v]);
+        self.shortest[v] = simd.min_i32s(self.shortest[v], least);
+        let known = simd.select_i32s(is_seen, span, simd.splat_i32s(0));
+        self.longest[v] = max_unsigned(simd, self.longest[v], known);
+        self.latency[v].add(simd, known);
+        if COUNT {
+            self.count(simd, fixed, v, known);
+        }
+        let recorded = simd.select_i32s(is_seen, span, simd.splat_i32s(UNSEEN));
+        place(simd, recorded, fixed.number[v])
+    }
+
+    /// Counts those that come back within the observed span.
+    #[inline(always)]
+    fn count_returned(&mut self, simd: S, v: usize, received: S::i32s, whose: S::i32s, ends: Ends) {
+        let (zero, one) = (simd.splat_i32s(0), simd.splat_i32s(1));
+        let is_before = simd.less_than_i32s(received, simd.splat_i32s(ends.from));
+        let is_in = simd.less_than_i32s(received, simd.splat_i32s(ends.until));
+        let is_there = simd.greater_than_i32s(whose, simd.splat_i32s(NOBODY));
+        let counts = simd.select_i32s(is_before, zero, simd.select_i32s(is_in, one, zero));
+        self.returned[v] = simd.add_i32s(self.returned[v], simd.select_i32s(is_there, counts, zero));
+    }
+
+    /// Whether every reply that is still to come is that of an observed request.
+    #[inline(always)]
+    fn has_settled(&self, from: i32) -> bool {
+        (0..C).all(|c| {
+            let free = lanes::<S, V>(&std::array::from_fn(|v| self.free[v][c]));
+            let whose = lanes::<S, V>(&std::array::from_fn(|v| self.whose[v][c]));
+            free.into_iter().zip(whose).all(|(free, whose)| free >= NEVER || whose >= from - 1)
+        })
+    }
+
+    /// Moves all times down.
+    #[inline(always)]
+    fn subtract<const DOWN: bool>(&mut self, simd: S, fixed: &Fixed<S, V, C>, by: i32) {
+        let (nobody, least) = (simd.splat_i32s(NOBODY), simd.splat_i32s(NOBODY + 1 + by));
+        let by = simd.splat_i32s(by);
+        for v in 0..V {
+            for c in 0..C {
+                self.free[v][c] = simd.max_i32s(simd.sub_i32s(self.free[v][c], by), fixed.floor[v][c]);
+                if DOWN {
+                    let whose = self.whose[v][c];
+                    let moved = simd.sub_i32s(simd.max_i32s(whose, least), by);
+                    let is_there = simd.greater_than_i32s(whose, nobody);
+                    self.whose[v][c] = simd.select_i32s(is_there, moved, nobody);
+                }
+            }
+            if DOWN {
+                let floor = simd.splat_i32s(-NEVER);
+                self.down[v] = simd.max_i32s(simd.sub_i32s(self.down[v], by), floor);
+            }
+            self.latest[v] = simd.max_i32s(simd.sub_i32s(self.latest[v], by), simd.splat_i32s(0));
+        }
+    }
+
+    /// Moves departures that have waited long to shortly before the block, where neither end of the observed span
+    /// is in between.
+    #[inline(always)]
+    fn compress(&mut self, simd: S, fixed: &Fixed<S, V, C>, ends: Ends, longest_travel: i32) {
+        let zero = simd.splat_i32s(0);
+        let nobody = simd.splat_i32s(NOBODY);
+        let before = simd.splat_i32s(ends.from.saturating_sub(2));
+        for v in 0..V {
+            let left = self.free[v][0];
+            let down = simd.max_i32s(self.down[v], left);
+            // No reply waits longer for the downlink.
+            let mut gap = simd.add_i32s(simd.sub_i32s(down, left), fixed.reply[v]);
+            for _ in 1..C {
+                gap = simd.add_i32s(gap, fixed.reply[v]);
+            }
+            let most_back = simd.add_i32s(simd.splat_i32s(longest_travel), fixed.delay[v]);
+            let most_back = simd.add_i32s(simd.add_i32s(gap, fixed.reply[v]), most_back);
+            let mut moved = [zero; C];
+            // The departure after, or the start of the block: where it was and where it is.
+            let (mut next, mut moved_next) = (zero, zero);
+            // Negative where a move would change whether a reply comes back within the observed span.
+            let mut verdict = zero;
+            for c in (0..C).rev() {
+                let free = self.free[v][c];
+                let distance = simd.min_i32s(simd.sub_i32s(next, free), gap);
+                let is_busy = simd.greater_than_i32s(free, zero);
+                let place = simd.select_i32s(is_busy, free, simd.sub_i32s(moved_next, distance));
+                moved[c] = simd.sub_i32s(place, free);
+                (next, moved_next) = (simd.min_i32s(free, zero), simd.min_i32s(place, zero));
+                let low = simd.add_i32s(free, fixed.delay[v]);
+                let high = simd.add_i32s(place, most_back);
+                for end in [ends.from, ends.until].map(|end| simd.splat_i32s(end)) {
+                    let is_below = simd.less_than_i32s(low, end);
+                    let is_hit = simd.select_i32s(simd.less_than_i32s(high, end), zero, simd.splat_i32s(-1));
+                    let is_hit = simd.select_i32s(is_below, is_hit, zero);
+                    let is_hit = simd.select_i32s(simd.greater_than_i32s(moved[c], zero), is_hit, zero);
+                    let is_hit =
+                        simd.select_i32s(simd.greater_than_i32s(self.whose[v][c], nobody), is_hit, zero);
+                    verdict = simd.min_i32s(verdict, is_hit);
+                }
+            }
+            let is_free = simd.greater_than_i32s(verdict, simd.splat_i32s(-1));
+            for (c, by) in moved.into_iter().enumerate() {
+                let by = simd.select_i32s(is_free, by, zero);
+                self.free[v][c] = simd.add_i32s(self.free[v][c], by);
+                let whose = self.whose[v][c];
+                let is_there = simd.greater_than_i32s(whose, nobody);
+                // What is not observed stays so.
+                let is_new = simd.greater_than_i32s(whose, before);
+                let moved = simd.add_i32s(whose, by);
+                let moved = simd.select_i32s(is_new, moved, simd.min_i32s(moved, before));
+                self.whose[v][c] = simd.select_i32s(is_there, moved, nobody);
+                if c == 0 {
+                    self.down[v] = simd.add_i32s(down, by);
+                }
+            }
+        }
+    }
+}
+
+/// What the counters of all lanes tell of the latencies of `n` requests each: [`Spread::quantiles`] and
+/// [`Spread::mean_of_ranks`], side by side.
+#[inline(always)]
+pub(super) fn read<const N: usize>(
+    counts: &Table,
+    outcomes: &[Outcome; LANES],
+    n: u64,
+    p: [f64; N],
+    ranks: std::ops::Range<u64>,
+) -> [([f64; N], f64); LANES] {
+    let bucket = |span: f64| Spread::<u32>::bucket(span) as usize;
+    let exact = || outcomes.iter().filter(|outcome| outcome.is_exact);
+    let first = exact().map(|outcome| bucket(outcome.shortest)).min();
+    let last = exact().map(|outcome| bucket(outcome.longest)).max();
+    let (Some(first), Some(last), 1..) = (first, last, n) else { return [([f64::NAN; N], f64::NAN); LANES] };
+    // The first count that reaches a share; counts are whole.
+    let targets = p.map(|p| (p * n as f64).clamp(1.0, n as f64).ceil() as u32);
+    let (from, to) = (ranks.start as u32, ranks.end as u32);
+    let (mut least, mut most) = ([0.0; LANES], [0.0; LANES]);
+    for (l, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_exact) {
+        (least[l], most[l]) = (outcome.shortest, outcome.longest);
+    }
+    let mut below = [0u32; LANES];
+    let (mut buckets, mut belows) = ([[0u32; LANES]; N], [[0u32; LANES]; N]);
+    let mut sums = [0.0; LANES];
+    let mut low = Spread::<u32>::lower_edge(first);
+    for bucket in first..=last {
+        let high = Spread::<u32>::lower_edge(bucket + 1);
+        let middle = (low + high) / 2.0;
+        low = high;
+        let here: &[u32; LANES] = counts.as_chunks().0[row(bucket)..].first().expect("there are all rows");
+        for l in 0..LANES {
+            let upto = below[l] + here[l];
+            let taken = upto.min(to).max(from) - below[l].max(from).min(to);
+            let value = if middle < least[l] { least[l] } else { middle };
+            let value = if value > most[l] { most[l] } else { value };
+            sums[l] += f64::from(taken as i32) * value;
+            below[l] = upto;
+        }
+        for k in 0..N {
+            for l in 0..LANES {
+                let is_before = below[l] < targets[k];
+                buckets[k][l] += u32::from(is_before);
+                belows[k][l] = belows[k][l].max(below[l] * u32::from(is_before));
+            }
+        }
+    }
+    std::array::from_fn(|l| {
+        let quantile = |k: usize| {
+            let bucket = (first + buckets[k][l] as usize).min(last);
+            let here = counts[row(bucket) * LANES + l];
+            let target = (p[k] * n as f64).clamp(1.0, n as f64);
+            let share = (target - f64::from(belows[k][l])) / f64::from(here);
+            let (low, high) = (Spread::<u32>::lower_edge(bucket), Spread::<u32>::lower_edge(bucket + 1));
+            (low + (high - low) * share).clamp(least[l], most[l])
+        };
+        (std::array::from_fn(quantile), sums[l] / f64::from(to.saturating_sub(from)))
+    })
+}
+
+/// Sets what the lanes have counted to zero.
+#[inline(always)]
+pub(super) fn clear(counts: &mut Table, outcomes: &[Outcome; LANES]) {
+    if outcomes.iter().any(|outcome| !outcome.is_exact) {
+        return counts.fill(0);
+    }
+    let bucket = |span: f64| Spread::<u32>::bucket(span) as usize;
+    let first = outcomes.iter().map(|outcome| bucket(outcome.shortest.min(outcome.longest))).min();
+    let last = outcomes.iter().map(|outcome| bucket(outcome.longest)).max();
+    let unseen = bucket(f64::from(UNSEEN - 1));
+    let rows = counts.as_chunks_mut::<LANES>().0;
+    for bucket in (first.unwrap_or(0)..=last.unwrap_or(0)).chain([unseen]) {
+        rows[row(bucket)] = [0; LANES];
+    }
+}
