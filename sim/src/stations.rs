@@ -33,9 +33,10 @@ use crate::streams::{Purpose, Streams};
 use upstream::Collected;
 pub(crate) use upstream::Upstream;
 
-/// Requests per window, roughly, and at least this many per endpoint.
+/// Requests per window, roughly, and at least this many per endpoint: more takes more memory, fewer more time to look at
+/// endpoints that emit nothing.
 const WINDOW: f64 = 4096.0;
-const WINDOW_PER_ENDPOINT: f64 = 2.0;
+const WINDOW_PER_ENDPOINT: f64 = 0.5;
 
 const NONE: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;

@@ -15,7 +15,7 @@ use offing_core::{Scope, Sharing};
 use offing_models::Transmission;
 
 use super::{
-    Backlog, Batch, Busy, Endpoints, Hop, NEVER, Network, SORTED, Variate, insert, owned_by_endpoint, window,
+    Backlog, Batch, Endpoints, Hop, NEVER, Network, SORTED, Variate, insert, owned_by_endpoint, window,
 };
 use crate::recorder::{BULK, Recorder, Tally, Use};
 
@@ -103,13 +103,48 @@ fn place(ring: &[Carried], id: u64) -> usize {
     id as usize & ring.len().wrapping_sub(1)
 }
 
+/// Busy workers, the first to be done on top: when, and whom each serves, who has a higher number the later he came.
+/// As one number, for comparing two of them must not branch.
+#[derive(Default)]
+struct Busy(BinaryHeap<Reverse<u128>>);
+
+impl Busy {
+    #[inline(always)]
+    fn enter(&mut self, done: u64, id: u64) {
+        self.0.push(Reverse(u128::from(done) << 64 | u128::from(id)));
+    }
+
+    #[inline(always)]
+    fn first_done(&self) -> Option<u64> {
+        self.0.peek().map(|first| (first.0 >> 64) as u64)
+    }
+
+    /// The first to be done leaves, and another one begins, who is done at what `next` says.
+    #[inline(always)]
+    fn replace(&mut self, next: impl FnOnce(u64) -> (u64, u64)) -> (u64, u64) {
+        let mut first = self.0.peek_mut().expect("somebody is served");
+        let (time, who) = ((first.0 >> 64) as u64, first.0 as u64);
+        let (done, id) = next(time);
+        *first = Reverse(u128::from(done) << 64 | u128::from(id));
+        (time, who)
+    }
+
+    #[inline(always)]
+    fn leave_until(&mut self, is_due: impl Fn(u64) -> bool, mut left: impl FnMut(u64, u64)) {
+        while self.first_done().is_some_and(&is_due) {
+            let Reverse(first) = self.0.pop().expect("somebody is served");
+            left((first >> 64) as u64, first as u64);
+        }
+    }
+}
+
 /// The workers of a node.
 #[expect(clippy::large_enum_variant, reason = "a node has one, and the large one is the frequent one")]
 enum Workers {
     /// When they are free, ascending, and whom they serve.
     Sorted { free: [u64; SORTED as usize], serving: [u64; SORTED as usize] },
     /// More than that: the busy ones.
-    Many(Busy<u64>),
+    Many(Busy),
 }
 
 struct Node {
@@ -453,7 +488,7 @@ impl<'n> Express<'n> {
     fn oldest_in_nodes(&self) -> u64 {
         let serving = |node: &Node| match &node.workers {
             Workers::Sorted { serving, .. } => serving.iter().copied().min().unwrap_or(NOBODY),
-            Workers::Many(busy) => busy.heap.iter().map(|entry| entry.0.2).min().unwrap_or(NOBODY),
+            Workers::Many(busy) => busy.0.iter().map(|entry| entry.0 as u64).min().unwrap_or(NOBODY),
         };
         self.nodes.iter().map(serving).fold(self.next, u64::min)
     }
@@ -668,10 +703,10 @@ fn sort<O: Ord>(
     for &key in keys {
         counts[bucket(key)] += 1;
     }
-    let (mut start, mut most) = (0, 0);
     let due = keys.len() - counts[buckets] as usize;
+    let most = counts[..buckets].iter().copied().max().unwrap_or(0);
+    let mut start = 0;
     for count in counts.iter_mut() {
-        most = most.max(*count);
         start += std::mem::replace(count, start);
     }
     sorted.resize(keys.len(), 0);
@@ -684,7 +719,7 @@ fn sort<O: Ord>(
     let instant = |key: u64| key >> SLOT_BITS;
     let sorted = &mut sorted[..due];
     if most > 64 {
-        // Many at one instant, or the late ones: no use in exchanging neighbours.
+        // Many at one instant: no use in exchanging neighbours.
         sorted.sort_unstable_by_key(|&key| order(key));
         return due;
     }
@@ -766,7 +801,7 @@ fn serve_sorted<const C: usize>(
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "an inner loop over plain slices")]
 fn serve_many(
-    busy: &mut Busy<u64>,
+    busy: &mut Busy,
     workers: usize,
     times: &[u64],
     works: &[u64],
@@ -781,16 +816,14 @@ fn serve_many(
     };
     for (((&time, &work), to_start), id) in times.iter().zip(works).zip(starts).zip(first..) {
         busy.leave_until(|done| done <= time, &mut leave);
-        let start = match busy.first_done().filter(|_| busy.heap.len() == workers) {
-            Some(done) => {
-                let (time, id) = busy.leave();
-                leave(time, id);
-                done
-            }
-            None => time,
-        };
-        *to_start = start;
-        busy.enter(start + work, id);
+        if busy.0.len() < workers {
+            *to_start = time;
+            busy.enter(time + work, id);
+        } else {
+            let (done, who) = busy.replace(|done| (done + work, id));
+            *to_start = done;
+            leave(done, who);
+        }
     }
 }
 
