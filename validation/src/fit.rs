@@ -12,7 +12,7 @@ use offing_models::calibration::quantities;
 use offing_models::{Covariance, Fitted, ModelSet, Uncertainty};
 
 use crate::link::{self, Excess};
-use crate::measured::Measured;
+use crate::measured::{Conditions, Measured};
 use crate::mixed::{Estimate, Observation, Prior, estimate};
 use crate::quota;
 use crate::robust::location;
@@ -88,23 +88,33 @@ pub fn fit(
 /// Whether runs are of the same kind.
 fn are_alike(runs: &[Measured]) -> Result<(), String> {
     let Some(first) = runs.first() else { return Err("there is no run to learn from".into()) };
+    let carrier = carrier(runs);
     for run in runs {
-        let (a, b) = (&first.conditions, &run.conditions);
-        for (what, a, b) in [
-            ("host", &a.host_class, &b.host_class),
-            ("provider", &a.provider, &b.provider),
-            ("application", &a.application, &b.application),
-            ("transport", &a.transport, &b.transport),
+        let of = |other: &Measured, what: fn(&Conditions) -> &String| {
+            (other.name.clone(), what(&other.conditions).clone(), what(&run.conditions).clone())
+        };
+        // What stays at its endpoint has no transport.
+        let other = if run.deployment.is_offloaded() { carrier } else { run };
+        for (what, (name, a, b)) in [
+            ("host", of(first, |conditions| &conditions.host_class)),
+            ("provider", of(first, |conditions| &conditions.provider)),
+            ("application", of(first, |conditions| &conditions.application)),
+            ("transport", of(other, |conditions| &conditions.transport)),
         ] {
             if a != b {
                 return Err(format!(
                     "`{}` and `{}` cannot be fitted together: their {what} is `{a}` and `{b}`",
-                    first.name, run.name
+                    name, run.name
                 ));
             }
         }
     }
     Ok(())
+}
+
+/// The first run that has a transport, else the first.
+fn carrier(runs: &[Measured]) -> &Measured {
+    runs.iter().find(|run| run.deployment.is_offloaded()).unwrap_or(&runs[0])
 }
 
 fn prior_of(models: &ModelSet, name: &str) -> Prior {
@@ -390,7 +400,7 @@ fn text(
     findings: &[Finding],
     covariance: &Covariance,
 ) -> String {
-    let conditions = &runs[0].conditions;
+    let conditions = &carrier(runs).conditions;
     let mut range: BTreeMap<String, [f64; 2]> = BTreeMap::new();
     for (name, value) in runs.iter().flat_map(|run| quantities(&run.deployment)) {
         let ends = range.entry(name).or_insert([value, value]);
