@@ -162,6 +162,7 @@ fn run(path: &Path, runs: &mut Runs) -> Result<(), Failure> {
         conditions,
         seen: Seen::Requests(rows),
         utilization: shares.collect(),
+        seed: about["seed"].as_u64(),
         took_s: None,
     });
     Ok(())
@@ -203,6 +204,7 @@ fn file(path: &Path, runs: &mut Runs) -> Result<(), Failure> {
         sha256: sha256(text.as_bytes()),
         seen: seen.map_err(|problem| bad(path, &problem))?,
         utilization: BTreeMap::new(),
+        seed: None,
         took_s: None,
     });
     Ok(())

@@ -56,7 +56,7 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
 fn to_come(deployment: &Deployment) -> Option<BTreeMap<&'static str, [f64; 2]>> {
     let models = models::current();
     models.fitted()?;
-    let numbers = predictive(&draws(models, 200, 77, true), None, deployment);
+    let numbers = predictive(&draws(models, 200, 77, true), None, deployment, None);
     let of = |metric| Some((metric, interval(&numbers, &format!("latency_{metric}_ms"))?));
     Some(["mean", "p50", "p95", "p99"].into_iter().filter_map(of).collect())
 }

@@ -4,9 +4,9 @@
 //! for. So engines, loads and bounds need not know of a calibration, and neutral parameters change nothing.
 //!
 //! ```text
-//! work       W' = (W_measured + o) (1 + k u)      where the file's work was measured, else W scaled to that mean
-//! latency    L' = L + f + 2 r L + s jitter        f: up_fixed or down_fixed
-//! jitter     J' = sqrt(jitter^2 + noise^2)
+//! work       W' = (W_measured + o) (1 + k u)      where the file's work was measured, else W as it is stated
+//! latency    L' = L + f + 2 r L + s m jitter      f: up_fixed or down_fixed; m: see `packets`
+//! jitter     J' = sqrt((v jitter)^2 + noise^2)    v: see `packets`, 1 with s = 0
 //! rate       8/R' = 8/R (1 + h) + b               s per byte; h: framing, b: per_byte
 //! quota      q' = min(1, g q)                     of each worker; with pool = 1: min(1, g q cores / workers)
 //! host use   u = (sum over nodes of demand) / host cores
@@ -14,7 +14,7 @@
 //!
 //! | symbol | parameter `overheads...` | unit |
 //! |---|---|---|
-//! | o | worker.overhead (only at targets) | s |
+//! | o | worker.overhead (only of what is offloaded) | s |
 //! | k | processor.contention | 1 |
 //! | f, r, s | link.up_fixed, link.down_fixed; link.round_trips; link.jitter_shift | s, 1, 1 |
 //! | h, b | link.framing, link.per_byte | 1, s/B |
@@ -22,6 +22,11 @@
 //!
 //! `W_measured` is `service.STAGE.TIER`, or `service.STAGE.any`: quantiles of CPU time at speed 1, used where the
 //! parameter's `of` is the work that the scenario states ([`stated`]).
+//!
+//! A host in use slows down only what no quota stops.
+//!
+//! With pool = 1 a node of fewer cores than workers is a container: its quota is drawn from by as many cores as the host
+//! has for them.
 //!
 //! Left out: recorded rates keep their opportunities; what the forwarder of links uses of the host.
 
@@ -35,6 +40,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ModelSet;
 use crate::distribution::mean;
+use crate::packets::{self, Lateness};
 use crate::set::Parameter;
 
 /// Numbers of `overheads` in SI units.
@@ -244,14 +250,20 @@ impl ModelSet {
         }
         let last = e.app.stages.len() - 1;
         let extra = o.worker_s * target.speed;
-        if extra != 0.0 {
+        if extra != 0.0 && e.is_offloaded() {
             e.app.stages[last].work = longer(&e.app.stages[last].work, 1.0, extra);
         }
         if o.contention != 0.0 && o.host_cores > 0.0 {
             let slower = (1.0 + o.contention * host_use(e, o.host_cores)).max(0.01);
-            e.app.prepare = longer(&e.app.prepare, slower, 0.0);
-            for stage in &mut e.app.stages {
-                stage.work = longer(&stage.work, slower, 0.0);
+            // Whoever waits for a core uses nothing of a quota, and more than what the quota keeps from it costs nothing.
+            if endpoint.quota >= 1.0 {
+                e.app.prepare = longer(&e.app.prepare, slower, 0.0);
+            }
+            for (number, stage) in e.app.stages.iter_mut().enumerate() {
+                let tier = if number < first { &endpoint } else { &target };
+                if tier.quota >= 1.0 {
+                    stage.work = longer(&stage.work, slower, 0.0);
+                }
             }
         }
     }
@@ -299,27 +311,75 @@ fn shape(e: &mut Deployment, o: &Overheads) {
     if !e.is_offloaded() {
         return;
     }
+    let shifts = if o.jitter_shift == 0.0 { Shifts::NONE } else { Shifts::of(e) };
     let pair = [e.placement.endpoint, e.placement.target];
     let is_it = |link: &&mut Link| link.between == pair || link.between == [pair[1], pair[0]];
     if let Some(link) = e.links.iter_mut().find(is_it) {
         let forwards = link.between == pair;
-        let (up, down) =
-            if forwards { (o.up_fixed_s, o.down_fixed_s) } else { (o.down_fixed_s, o.up_fixed_s) };
-        link.up = loaded(&link.up, up, o);
-        link.down = loaded(&link.down, down, o);
+        let (there, back) =
+            if forwards { (&mut link.up, &mut link.down) } else { (&mut link.down, &mut link.up) };
+        *there = loaded(there, o.up_fixed_s, shifts.up, o);
+        *back = loaded(back, o.down_fixed_s, shifts.down, o);
     } else {
         let bare = Direction::default();
-        let (up, down) = (loaded(&bare, o.up_fixed_s, o), loaded(&bare, o.down_fixed_s, o));
+        let none = Lateness::NONE;
+        let (up, down) = (loaded(&bare, o.up_fixed_s, none, o), loaded(&bare, o.down_fixed_s, none, o));
         if up != bare || down != bare {
             e.links.push(Link { between: pair, up, down, sharing: Sharing::Fifo, scope: Scope::Node });
         }
     }
 }
 
+/// How jitter of packets that keep their order delays messages, in standard deviations of the jitter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shifts {
+    /// Of the way to the target.
+    pub up: Lateness,
+    /// Of the way back.
+    pub down: Lateness,
+}
+
+impl Shifts {
+    /// Messages as late as one packet.
+    pub const NONE: Shifts = Shifts { up: Lateness::NONE, down: Lateness::NONE };
+
+    /// Of a deployment's link; none where there is no link, no jitter, or a rate was recorded.
+    ///
+    /// A message waits for the slowest of its packets. A reply also waits for acknowledgments before it, one for two
+    /// packets, while the sender's next frame is under way.
+    pub fn of(d: &Deployment) -> Shifts {
+        let Some((link, forwards)) = d.link(d.placement.endpoint, d.placement.target) else {
+            return Shifts::NONE;
+        };
+        let (up, down) = if forwards { (&link.up, &link.down) } else { (&link.down, &link.up) };
+        let (frame, reply) =
+            (mean(&d.app.frame), d.app.stages.last().map_or(0.0, |stage| mean(&stage.output)));
+        let late = |direction: &Direction, count: f64, spacing_s: f64| match direction.jitter.as_secs_f64() {
+            0.0 => Lateness::NONE,
+            jitter => packets::lateness(count, spacing_s / jitter),
+        };
+        let (Some(there), Some(back)) = (packets::spacing_s(up), packets::spacing_s(down)) else {
+            return Shifts::NONE;
+        };
+        let own = late(down, packets::count(reply), back);
+        let senders = match link.scope {
+            Scope::Node | Scope::Pair => 1.0,
+            Scope::Tier => f64::from(d.endpoints().nodes),
+        };
+        let busy = (d.app.rate_hz * senders * packets::count(frame) * there).min(1.0);
+        let behind = late(down, packets::count(frame) / 2.0, 2.0 * there.max(back));
+        let down = Lateness { mean: own.mean + busy * behind.mean, ..own };
+        Shifts { up: late(up, packets::count(frame), there), down }
+    }
+}
+
 /// A direction with what messages cost on it.
-fn loaded(direction: &Direction, fixed_s: f64, o: &Overheads) -> Direction {
+fn loaded(direction: &Direction, fixed_s: f64, late: Lateness, o: &Overheads) -> Direction {
     let own = direction.latency.as_secs_f64();
-    let latency = own + fixed_s + 2.0 * o.round_trips * own + o.jitter_shift * direction.jitter.as_secs_f64();
+    let jitter = direction.jitter.as_secs_f64();
+    let latency = own + fixed_s + 2.0 * o.round_trips * own + o.jitter_shift * late.mean * jitter;
+    // The slowest of many varies less than one.
+    let varies = jitter * (1.0 + o.jitter_shift.clamp(0.0, 1.0) * (late.deviation - 1.0));
     let slower = |s_per_bit: f64| Rate::BitPerS(1.0 / (s_per_bit * (1.0 + o.framing) + o.per_byte_s / 8.0));
     Direction {
         latency: Span::from_secs_f64(latency.max(0.0)).expect("latencies are far below 584 years"),
@@ -328,10 +388,10 @@ fn loaded(direction: &Direction, fixed_s: f64, o: &Overheads) -> Direction {
             Rate::BitPerS(rate) if (1.0 + o.framing) / rate + o.per_byte_s / 8.0 > 0.0 => slower(1.0 / rate),
             other => other.clone(),
         },
-        jitter: match o.noise_s {
-            0.0 => direction.jitter,
-            noise => Span::from_secs_f64(libm::hypot(direction.jitter.as_secs_f64(), noise))
-                .expect("jitters are far below 584 years"),
+        jitter: if o.noise_s == 0.0 && varies == jitter {
+            direction.jitter
+        } else {
+            Span::from_secs_f64(libm::hypot(varies, o.noise_s)).expect("jitters are far below 584 years")
         },
         ..direction.clone()
     }
@@ -341,22 +401,30 @@ fn loaded(direction: &Direction, fixed_s: f64, o: &Overheads) -> Direction {
 fn limit(tiers: &mut [Tier], d: &Deployment, o: &Overheads) {
     for index in d.used_tiers() {
         let tier = &mut tiers[index];
-        if tier.quota >= 1.0 {
+        let processes = if index == d.placement.target { d.placement.workers } else { 1 };
+        // A container's processes run on any core of the host until the quota is used up.
+        let cores = match o.host_cores {
+            host if o.is_pool && processes > tier.cores && host > f64::from(tier.cores) => {
+                processes.min(host as u32)
+            }
+            _ => tier.cores,
+        };
+        if tier.quota >= 1.0 && cores == tier.cores {
             continue;
         }
-        let granted = tier.quota * o.quota_share;
+        let granted = if tier.quota < 1.0 { tier.quota * o.quota_share } else { 1.0 };
         if !o.is_pool {
             tier.quota = granted.min(1.0);
             continue;
         }
-        let processes = if index == d.placement.target { d.placement.workers } else { 1 };
         let pool = granted * f64::from(tier.cores);
-        let together = f64::from(processes.min(tier.cores));
-        if index == d.placement.target && processes <= tier.cores {
+        tier.cores = cores;
+        let together = f64::from(processes.min(cores));
+        if index == d.placement.target && processes <= cores {
             tier.cores = processes;
         }
         // More processes than cores share the pool as they are; fewer share it among as many cores as they are.
-        tier.quota = if processes > tier.cores { granted.min(1.0) } else { (pool / together).min(1.0) };
+        tier.quota = (pool / if processes > cores { f64::from(cores) } else { together }).min(1.0);
     }
 }
 
@@ -422,9 +490,43 @@ mod tests {
         (d.tiers[1].cores, d.tiers[1].quota, d.placement.workers) = (4, 0.5, 3);
         let e = models.effective(&d);
         assert_eq!((e.tiers[1].cores, e.tiers[1].quota), (3, 2.0 / 3.0));
-        // More workers than cores share them as before.
+        // More workers than cores share them as before, unless the host has more for them.
         d.placement.workers = 9;
         assert_eq!((models.effective(&d).tiers[1].cores, models.effective(&d).tiers[1].quota), (4, 0.5));
+    }
+
+    #[test]
+    fn the_workers_of_a_container_use_the_cores_of_the_host_until_its_quota_is_used_up() {
+        let pool =
+            [overhead("processor.pool", 1.0, "1"), overhead("processor.host_cores", 4.0, "1")].concat();
+        let of = |cores, quota, workers| {
+            let mut d = example::offloading();
+            (d.tiers[1].cores, d.tiers[1].quota, d.placement.workers) = (cores, quota, workers);
+            let e = set(&pool).effective(&d).into_owned();
+            (e.tiers[1].cores, e.tiers[1].quota)
+        };
+        // Two workers in a container of one core: two cores at half a core each, drawn from together.
+        assert_eq!(of(1, 1.0, 2), (2, 0.5));
+        assert_eq!(of(1, 0.5, 2), (2, 0.25));
+        // More workers than the host has cores.
+        assert_eq!(of(1, 1.0, 6), (4, 0.25));
+        // As many cores as the host: nothing is to be had elsewhere.
+        assert_eq!(of(4, 1.0, 6), (4, 1.0));
+        assert_eq!(of(1, 1.0, 1), (1, 1.0));
+    }
+
+    #[test]
+    fn a_message_of_many_packets_waits_for_the_slowest() {
+        let models = set(&overhead("link.jitter_shift", 1.0, "1"));
+        let mut d = example::offloading();
+        let jitter = Span::from_millis(5);
+        (d.links[0].up.jitter, d.links[0].down.jitter) = (jitter, jitter);
+        let e = models.effective(&d);
+        let shifts = Shifts::of(&d);
+        let added = e.links[0].up.latency.as_millis_f64() - d.links[0].up.latency.as_millis_f64();
+        assert!((added - 5.0 * shifts.up.mean).abs() < 1e-6, "{added}");
+        assert!(e.links[0].up.jitter < jitter && e.links[0].down.jitter == jitter);
+        assert!(shifts.up.mean > shifts.down.mean && shifts.down.mean > 0.0, "{shifts:?}");
     }
 
     #[test]
@@ -454,6 +556,11 @@ mod tests {
         assert!((host_use(&d, 10.0) - 0.22).abs() < 1e-12);
         let e = set(&lines.concat()).effective(&d).into_owned();
         assert!((mean(&e.app.stages[0].work) - 0.1 * 1.11).abs() < 1e-12);
+        // The endpoint has a quota.
+        assert_eq!(e.app.prepare, d.app.prepare);
+        let mut free = d.clone();
+        free.tiers[0].quota = 1.0;
+        let e = set(&lines.concat()).effective(&free).into_owned();
         assert!((mean(&e.app.prepare) - 0.01 * 1.11).abs() < 1e-12);
     }
 

@@ -31,6 +31,7 @@ pub mod sampling;
 mod special;
 
 pub mod link;
+pub mod packets;
 pub mod quota;
 pub mod sharing;
 

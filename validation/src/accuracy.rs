@@ -10,7 +10,9 @@ use offing_models::ModelSet;
 use serde::Serialize;
 
 use crate::measured::{Measured, Seen};
-use crate::predict::{LATENCIES, Numbers, draws, interval, measured_numbers, predict, predictive, under};
+use crate::predict::{
+    LATENCIES, Numbers, any_seeds, draws, interval, measured_numbers, predict, predictive, under,
+};
 use crate::robust::{bootstrap, kendall, kolmogorov, mean, sorted, wasserstein};
 
 /// How much is simulated.
@@ -148,8 +150,11 @@ pub fn compare(models: &ModelSet, runs: &[&Measured], effort: Effort) -> Option<
     };
     let measured: Numbers = names.iter().map(|name| (name.to_string(), average(name))).collect();
     let here = under(models, &first.conditions);
-    let predicted = predict(&here, d, effort.seeds);
-    let drawn = predictive(&draws(models, effort.draws, 77, true), Some(&first.conditions), d);
+    let replayed: Option<Vec<u64>> = runs.iter().map(|run| run.seed).collect();
+    let seeds = replayed.clone().unwrap_or_else(|| any_seeds(effort.seeds));
+    let predicted = predict(&here, d, &seeds);
+    let drawn =
+        predictive(&draws(models, effort.draws, 77, true), Some(&first.conditions), d, replayed.as_deref());
     let measured_stable = !runs.iter().any(|run| run.piled_up());
     let mut interval95 = BTreeMap::new();
     let mut covered = BTreeMap::new();

@@ -65,6 +65,9 @@ pub struct Finding {
     table: Option<(Vec<f64>, String)>,
 }
 
+/// The application whose work is exactly what the scenario states.
+const SYNTHETIC: &str = "burn";
+
 /// Below this the runs say so little that the value is the prior's.
 const DETERMINED: f64 = 0.1;
 
@@ -136,72 +139,72 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
     found.push(Finding { note, ..Finding::known("overheads.processor.pool", pool, "1") });
     let cores = runs.iter().map(|run| run.conditions.host_cores).fold(0.0, f64::max);
     found.push(Finding::known("overheads.processor.host_cores", cores, "1"));
-    found.push(quota_share(models, runs, is_pool, prior("overheads.processor.quota_share")));
 
-    let gaps: Vec<Observation> = runs
-        .iter()
-        .enumerate()
-        .filter_map(|(run, measured)| {
-            let (value, error) = link::gap(measured, is_pool)?;
-            Some(Observation { run, value, error, row: vec![1.0] })
-        })
-        .collect();
-    let worker = estimate(&gaps, &[prior("overheads.worker.overhead")]);
-    let why = "no run has a busy worker that no quota stops";
+    // What requests cost a worker beyond their own CPU time, and what a busy host adds.
+    let before = [prior("overheads.worker.overhead"), prior("overheads.processor.contention")];
+    let (occupied, seen) = occupation(runs, is_pool);
+    let worker = estimate(&occupied, &before);
     found.push(Finding::new(
         "overheads.worker.overhead",
         "ms",
         &worker,
         0,
-        prior("overheads.worker.overhead"),
-        gaps.len(),
-        why,
+        before[0],
+        occupied.iter().filter(|o| o.row[0] != 0.0).count(),
+        "no run has a worker that no quota stops",
     ));
-    let worker_ms = if worker.learned[0] < DETERMINED { 0.0 } else { worker.values[0] };
+    let worker_ms = if worker.learned[0] < DETERMINED { before[0].value } else { worker.values[0] };
+    found.push(quota_share(models, runs, is_pool, worker_ms, prior("overheads.processor.quota_share")));
+    let contention = Prior { value: worker.values[1], error: worker.error(1).max(1e-9) };
 
     let period_ns = (models.parameters()["compute.processor.quota_period"].si() * 1e9) as u64;
-    let contention = prior("overheads.processor.contention");
+    // Synthetic work takes the CPU time that the scenario states.
+    let is_stated = runs[0].conditions.application == SYNTHETIC;
     let samples = |work| -> Vec<service::Sample> {
+        if is_stated {
+            return Vec::new();
+        }
         let of = |(number, run): (usize, &Measured)| service::sample(number, run, work, is_pool, period_ns);
         runs.iter().enumerate().filter_map(of).collect()
     };
     let known = |mean_ms: f64| known_error(models, mean_ms);
-    let mut slowdown = contention;
-    if let Some(process) = service::fit(&samples(Work::Process), contention, &known) {
-        let last = process.tiers.len();
-        let why = if cores == 0.0 {
+    let process = service::fit(&samples(Work::Process), contention, &known);
+    let (slowdown, at, heard) = match &process {
+        Some(process) => (&process.estimate, process.tiers.len(), process.runs),
+        None => (&worker, 1, 0),
+    };
+    found.push(Finding::new(
+        "overheads.processor.contention",
+        "1",
+        // What the second step took from the first is not learned anew.
+        &Estimate {
+            learned: (0..=at).map(|i| learned(slowdown.error(i), before[1].error)).collect(),
+            ..slowdown.clone()
+        },
+        at,
+        before[1],
+        heard.max(seen),
+        if cores == 0.0 {
             "the runs do not say how many cores the nodes share"
         } else {
             "all runs use the host alike"
-        };
-        found.push(Finding::new(
-            "overheads.processor.contention",
-            "1",
-            &process.estimate,
-            last,
-            contention,
-            process.runs,
-            why,
-        ));
-        slowdown =
-            Prior { value: process.estimate.values[last], error: process.estimate.error(last).max(1e-9) };
+        },
+    ));
+    let slowdown = Prior { value: slowdown.values[at], error: slowdown.error(at).max(1e-9) };
+    if let Some(process) = &process {
         let stage = runs[0].deployment.app.stages.last().map_or("process", |stage| &stage.name);
-        tables(stage, &process, &mut found);
-    } else {
-        found.push(Finding::undetermined(
-            "overheads.processor.contention",
-            "1",
-            contention,
-            "no run tells its work",
-        ));
+        tables(stage, process, &mut found);
     }
     if let Some(prepare) = service::fit(&samples(Work::Prepare), slowdown, &known) {
         tables("prepare", &prepare, &mut found);
     }
 
+    let gaps: Vec<f64> = runs.iter().filter_map(|run| Some(link::gap(run, is_pool)?.0)).collect();
+    let typical_gap_ms = location(&gaps).map_or(0.0, |centre| centre.value);
     let mut excess = Excess::default();
     for (number, run) in runs.iter().enumerate() {
-        link::observe(run, number, is_pool, worker_ms, &models.transport(), &mut excess);
+        let gap_ms = link::gap(run, is_pool).map_or(typical_gap_ms, |(gap, _)| gap);
+        link::observe(run, number, is_pool, gap_ms, &models.transport(), &mut excess);
     }
     let priors = link::priors(&prior);
     let links = estimate(&excess.observations, &priors);
@@ -246,6 +249,46 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
     (found, Covariance { names, rows })
 }
 
+/// How long requests occupy a worker beyond their CPU time: pauses between requests, and the wait for a core. Rows are
+/// 1 where the request came to the node, and the use of the host times the CPU time [ms]; also the number of runs with CPU
+/// times.
+fn occupation(runs: &[Measured], is_pool: bool) -> (Vec<Observation>, usize) {
+    let mut found = Vec::new();
+    let mut seen = 0;
+    for (run, measured) in runs.iter().enumerate() {
+        let gap = link::gap(measured, is_pool);
+        let came = if measured.deployment.is_offloaded() { 1.0 } else { 0.0 };
+        let (between, its_error) = gap.filter(|_| came > 0.0).unwrap_or((0.0, 0.0));
+        let observation = match service::longer(measured, is_pool) {
+            Some(longer) => {
+                seen += 1;
+                Observation {
+                    run,
+                    value: between + longer.mean_ms,
+                    error: longer.error_ms.hypot(its_error),
+                    row: vec![came, longer.use_ms],
+                }
+            }
+            // Without CPU times the wait for a core is part of the work.
+            None if gap.is_some() && came > 0.0 && !has_cpu_times(measured) => {
+                Observation { run, value: between, error: its_error, row: vec![1.0, 0.0] }
+            }
+            None => continue,
+        };
+        found.push(observation);
+    }
+    (found, seen)
+}
+
+fn has_cpu_times(run: &Measured) -> bool {
+    run.rows().iter().filter(|row| row.parts.is_some()).all(|row| row.process_cpu.is_some())
+}
+
+/// Share of a prior's variance that is gone.
+fn learned(error: f64, before: f64) -> f64 {
+    (1.0 - (error / before.max(1e-12)).powi(2)).clamp(0.0, 1.0)
+}
+
 /// The error of a mean work that is that of a known application.
 fn known_error(models: &ModelSet, mean_ms: f64) -> Option<f64> {
     models.parameters().iter().find_map(|(name, parameter)| {
@@ -264,7 +307,7 @@ fn whose_quota(models: &ModelSet, runs: &[Measured]) -> (bool, Option<String>) {
     for run in runs {
         let d = &run.deployment;
         let target = d.targets();
-        if target.cores < 2 || target.quota >= 1.0 || d.app.stages.len() != 1 {
+        if d.placement.workers.max(target.cores) < 2 || d.app.stages.len() != 1 {
             continue;
         }
         let distance = |is_pool| quota::distance(run, models, is_pool);
@@ -276,18 +319,26 @@ fn whose_quota(models: &ModelSet, runs: &[Measured]) -> (bool, Option<String>) {
     if told == 0 {
         return (
             before,
-            Some("no run has several cores, a quota below 1 and CPU times: it stays as it was".into()),
+            Some(
+                "no run has several workers or cores under a quota, and CPU times: it stays as it was".into(),
+            ),
         );
     }
     (pooled < 0.95 * own, Some(format!("the better of two by mean distance of wall times, over {told} runs")))
 }
 
-fn quota_share(models: &ModelSet, runs: &[Measured], is_pool: bool, prior: Prior) -> Finding {
+fn quota_share(
+    models: &ModelSet,
+    runs: &[Measured],
+    is_pool: bool,
+    overhead_ms: f64,
+    prior: Prior,
+) -> Finding {
     let observations: Vec<Observation> = runs
         .iter()
         .enumerate()
         .filter_map(|(run, measured)| {
-            let granted = quota::granted(measured, models, is_pool)?;
+            let granted = quota::granted(measured, models, is_pool, overhead_ms)?;
             Some(Observation { run, value: granted.share, error: granted.error, row: vec![1.0] })
         })
         .collect();
@@ -351,7 +402,7 @@ impl Finding {
             spread: 0.0,
             prior: prior.value,
             prior_error: prior.error,
-            learned: (1.0 - (error / prior.error.max(1e-12)).powi(2)).clamp(0.0, 1.0),
+            learned: learned(error, prior.error),
             runs,
             note: None,
             table: None,

@@ -59,7 +59,9 @@ pub fn learn(
     for c in compared.iter().filter(|c| c.measured_stable && c.predicted_stable) {
         let group =
             groups.iter().find(|group| group[0].deployment.id() == c.deployment).expect("it was compared");
-        let simulated = predictive(&drawn, Some(&group[0].conditions), &group[0].deployment);
+        let replayed: Option<Vec<u64>> = group.iter().map(|run| run.seed).collect();
+        let simulated =
+            predictive(&drawn, Some(&group[0].conditions), &group[0].deployment, replayed.as_deref());
         for name in LATENCIES {
             let (Some(&measured), Some(&predicted)) = (c.measured.get(name), c.predicted.get(name)) else {
                 continue;

@@ -1,8 +1,10 @@
 //! What a message costs beyond rate and latency, from requests that found the link idle.
 //!
 //! ```text
-//! excess = transfer - 8 n / rate - latency = fixed + per_byte n + framing 8 n / rate + round_trips 2 latency + jitter_shift jitter
+//! excess = transfer - 8 n / rate - latency
+//!        = fixed + per_byte n + framing 8 n / rate + round_trips 2 latency + jitter_shift m jitter
 //! ```
+//! with m as in `models::packets`.
 //!
 //! Both directions at once: only `fixed` differs. A request found its link idle if all that entered before had left it.
 //! Each run gives a robust mean of the excess for up to four classes of size; [`crate::mixed`] does the rest. What an idle
@@ -11,6 +13,8 @@
 use std::collections::BTreeMap;
 
 use offing_core::{Direction, Rate, Scope, Sharing};
+use offing_models::calibration::Shifts;
+use offing_models::packets::Lateness;
 use offing_models::{Transmission, Transport, distribution};
 
 use crate::measured::{Measured, Row, Seen};
@@ -45,7 +49,7 @@ pub fn observe(
     run: &Measured,
     number: usize,
     is_pool: bool,
-    worker_ms: f64,
+    gap_ms: f64,
     transport: &Transport,
     found: &mut Excess,
 ) {
@@ -60,12 +64,13 @@ pub fn observe(
         Some((link, false)) => (&link.down, &link.up, link.scope, link.sharing),
         None => (&bare, &bare, Scope::Node, Sharing::Fifo),
     };
+    let shifts = Shifts::of(d);
     let reply = distribution::mean(&d.app.stages[0].output);
     let frame = distribution::mean(&d.app.frame);
     let rows = match &run.seen {
         Seen::Requests(rows) => rows,
         Seen::Table(table) => {
-            if let (Some(delay), Some(way)) = (table.delay_ms, Way::new(up, transport)) {
+            if let (Some(delay), Some(way)) = (table.delay_ms, Way::new(up, shifts.up, transport)) {
                 let bytes = table.frame_bytes.unwrap_or(frame);
                 // Two clocks, trimmed means: a millisecond at best.
                 found.observations.push(way.observation(number, 0, delay - way.own_ms(bytes), bytes, 1.0));
@@ -74,7 +79,7 @@ pub fn observe(
         }
     };
     let dispatch_ms = if is_free(d, is_pool, run.conditions.dilate) {
-        waits_of_idle_workers(rows, d.placement.workers).map_or(0.0, |ms| ms - worker_ms)
+        waits_of_idle_workers(rows, d.placement.workers).map_or(0.0, |ms| ms - gap_ms)
     } else {
         0.0
     };
@@ -109,11 +114,11 @@ pub fn observe(
         })
     });
     let is_fair = sharing == Sharing::Fair;
-    if let Some(way) = Way::new(up, transport) {
+    if let Some(way) = Way::new(up, shifts.up, transport) {
         // All requests meet the medium, also those of a link without a rate: then all found it idle.
         way.observe(number, 0, idle(ups.collect(), up, is_fair), is_size_known, found);
     }
-    if let Some(way) = Way::new(down, transport) {
+    if let Some(way) = Way::new(down, shifts.down, transport) {
         way.observe(number, 1, idle(downs.collect(), down, is_fair), true, found);
     }
 }
@@ -121,16 +126,18 @@ pub fn observe(
 /// One direction of a link that costs the same at all times.
 struct Way<'d> {
     direction: &'d Direction,
+    /// How jitter delays its messages.
+    late: Lateness,
     transmission: Transmission,
 }
 
 impl<'d> Way<'d> {
     /// Nothing for recorded and lossy links.
-    fn new(direction: &'d Direction, transport: &Transport) -> Option<Self> {
+    fn new(direction: &'d Direction, late: Lateness, transport: &Transport) -> Option<Self> {
         if matches!(direction.rate, Rate::Trace { .. }) || direction.loss > 0.0 {
             return None;
         }
-        Some(Way { direction, transmission: Transmission::new(direction, transport) })
+        Some(Way { direction, late, transmission: Transmission::new(direction, transport) })
     }
 
     fn transmission_ms(&self, bytes: f64) -> f64 {
@@ -154,7 +161,7 @@ impl<'d> Way<'d> {
         row[2] = 1e-6 * bytes;
         row[3] = self.transmission_ms(bytes);
         row[4] = 2.0 * self.direction.latency.as_millis_f64();
-        row[5] = self.direction.jitter.as_millis_f64();
+        row[5] = self.late.mean * self.direction.jitter.as_millis_f64();
         // Both directions of a run are apart: what slows one down is its own sender and receiver.
         Observation { run: 2 * run + which, value: excess_ms, error: error_ms, row }
     }
@@ -190,7 +197,8 @@ impl<'d> Way<'d> {
             scales.push(centre.scale);
         }
         if is_size_known {
-            let jitter = self.direction.jitter.as_millis_f64();
+            // As the effective deployment has it where the packets' order counts in full.
+            let jitter = self.late.deviation * self.direction.jitter.as_millis_f64();
             let square = scales.iter().map(|scale| scale * scale).sum::<f64>() / scales.len() as f64;
             found.noise_ms.push((square - jitter * jitter).max(0.0).sqrt());
         }
@@ -247,8 +255,8 @@ fn waits_of_idle_workers(rows: &[Row], workers: u32) -> Option<f64> {
     (waits.len() >= 10).then(|| location(&waits).expect("there are some").value)
 }
 
-/// What a worker spends between requests that follow each other without a pause, beyond the work itself [ms]: a robust
-/// mean of a run, and its error.
+/// What a worker spends between requests that follow each other without a pause [ms]: a robust mean of a run, and its
+/// error.
 pub fn gap(run: &Measured, is_pool: bool) -> Option<(f64, f64)> {
     let d = &run.deployment;
     if !is_free(d, is_pool, run.conditions.dilate) {

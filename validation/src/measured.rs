@@ -23,6 +23,8 @@ pub struct Measured {
     pub seen: Seen,
     /// Use of each tier's processors, 0..1 of what the quota allows, where it was measured.
     pub utilization: BTreeMap<String, f64>,
+    /// Seed whose instants, sizes and work it replayed; nothing where its chance was its own.
+    pub seed: Option<u64>,
     /// How long it took in all, with making and proving the nodes [s], where that is known.
     pub took_s: Option<f64>,
 }

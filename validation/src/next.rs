@@ -100,10 +100,10 @@ pub fn next(
                 // One seed for all, so that only parameters differ.
                 drawn
                     .iter()
-                    .flat_map(|draw| predictive(std::slice::from_ref(draw), None, &c.deployment))
+                    .flat_map(|draw| predictive(std::slice::from_ref(draw), None, &c.deployment, None))
                     .collect()
             } else {
-                predictive(drawn, None, &c.deployment)
+                predictive(drawn, None, &c.deployment, None)
             };
             let values =
                 numbers.iter().map(|numbers| numbers.get(metric).copied().filter(|value| value.is_finite()));

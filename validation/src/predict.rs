@@ -1,6 +1,7 @@
 //! Predictions of a run that was or will be measured, with their doubt.
 //!
-//! **Prediction**: the average over several seeds, so that the phases of one run do not count.
+//! **Prediction**: of a run that replays a seed, the simulation with that seed, which meets the same instants, sizes and
+//! work. Else the average over several seeds, so that the chance of one run does not count.
 //!
 //! **Interval** of one run to come: the middle 95 % of simulations, each with parameters drawn from their errors (those of
 //! links together, by their covariance), effects drawn from the spread between runs, its own seed, and, for latencies, a
@@ -87,9 +88,14 @@ fn numbers_of_run(run: &Run) -> Numbers {
     found
 }
 
-/// Predicts with the average over this many seeds.
-pub fn predict(models: &ModelSet, deployment: &Deployment, seeds: u64) -> Predicted {
-    let runs: Vec<Run> = (0..seeds).map(|seed| simulate(deployment, models, 1000 + seed)).collect();
+/// Seeds that stand for chance where a run has its own.
+pub fn any_seeds(count: u64) -> Vec<u64> {
+    (0..count).map(|seed| 1000 + seed).collect()
+}
+
+/// Predicts with the average over these seeds, at least one.
+pub fn predict(models: &ModelSet, deployment: &Deployment, seeds: &[u64]) -> Predicted {
+    let runs: Vec<Run> = seeds.iter().map(|&seed| simulate(deployment, models, seed)).collect();
     let each: Vec<Numbers> = runs.iter().map(numbers_of_run).collect();
     let average = |name: &String| mean(&each.iter().map(|numbers| numbers[name]).collect::<Vec<_>>());
     // A thousand quantiles tell a distribution as well as all requests.
@@ -202,12 +208,18 @@ fn positive(covariance: &DMatrix<f64>) -> DMatrix<f64> {
     }
 }
 
-/// The numbers of a run to come, once per draw; each with its own seed.
-pub fn predictive(drawn: &[Draw], conditions: Option<&Conditions>, deployment: &Deployment) -> Vec<Numbers> {
+/// The numbers of a run to come, once per draw; each with its own seed, or with the seeds that it replays in turn.
+pub fn predictive(
+    drawn: &[Draw],
+    conditions: Option<&Conditions>,
+    deployment: &Deployment,
+    replayed: Option<&[u64]>,
+) -> Vec<Numbers> {
     let one = |(number, draw): (usize, &Draw)| {
         let models =
             conditions.map_or_else(|| draw.models.clone(), |conditions| under(&draw.models, conditions));
-        let mut numbers = numbers_of_run(&simulate(deployment, &models, 2_000_000 + number as u64));
+        let seed = replayed.map_or(2_000_000 + number as u64, |seeds| seeds[number % seeds.len()]);
+        let mut numbers = numbers_of_run(&simulate(deployment, &models, seed));
         for (name, factor) in &draw.factors {
             if let Some(value) = numbers.get_mut(name) {
                 *value *= factor;

@@ -26,17 +26,20 @@ pub struct Granted {
 /// The mean distance of measured and replayed wall times [ns] at the best share, if workers draw from one pool or each from
 /// its own quota; nothing where CPU times were not recorded, or a node has no quota.
 pub fn distance(run: &Measured, models: &ModelSet, is_pool: bool) -> Option<f64> {
-    let replay = Replay::new(run, models, is_pool)?;
+    let replay = Replay::new(run, models, is_pool, 0.0)?;
     Some(sorted(replay.distances())[0])
 }
 
 /// What a run says of the share of its quota that is given; nothing if no worker is ever stopped, or CPU times were not
-/// recorded.
-pub fn granted(run: &Measured, models: &ModelSet, is_pool: bool) -> Option<Granted> {
-    let replay = Replay::new(run, models, is_pool)?;
+/// recorded. `overhead_ms` of CPU time go with each request that came to the node.
+pub fn granted(run: &Measured, models: &ModelSet, is_pool: bool, overhead_ms: f64) -> Option<Granted> {
+    if run.deployment.targets().quota >= 1.0 {
+        return None;
+    }
+    let replay = Replay::new(run, models, is_pool, overhead_ms)?;
     let jobs = &replay.jobs;
     let is_stopped = jobs.iter().filter(|job| job.wall as f64 > 1.05 * job.work as f64 + 1e6).count();
-    if is_stopped * 5 < jobs.len() || replay.of_a_worker >= 1.0 {
+    if is_stopped * 5 < jobs.len() || replay.of_a_core >= 1.0 {
         return None;
     }
     let distances = replay.distances();
@@ -57,23 +60,31 @@ fn share(number: usize) -> f64 {
 /// Requests of one node, to be served again under other quotas.
 struct Replay {
     jobs: Vec<Job>,
-    is_pool: bool,
+    /// Whether workers draw from one quota.
+    is_common: bool,
     workers: u32,
-    /// Stated quota of one worker.
-    of_a_worker: f64,
+    /// Cores that run at once.
+    cores: u32,
+    /// Stated quota of one of them.
+    of_a_core: f64,
     period_ns: u64,
 }
 
 impl Replay {
-    fn new(run: &Measured, models: &ModelSet, is_pool: bool) -> Option<Replay> {
+    fn new(run: &Measured, models: &ModelSet, is_pool: bool, overhead_ms: f64) -> Option<Replay> {
         let d = &run.deployment;
         let target = d.targets();
         let (workers, cores) = (d.placement.workers, target.cores);
-        if target.quota >= 1.0 || d.app.stages.len() != 1 || workers > cores || run.conditions.dilate != 1.0 {
+        // A container's processes run on any core of the host until the quota is used up.
+        let most = cores.max(run.conditions.host_cores as u32);
+        let width = if is_pool { workers.min(most) } else { workers.min(cores) };
+        let is_limited = target.quota < 1.0 || workers > cores && most > cores;
+        if !is_limited || d.app.stages.len() != 1 || run.conditions.dilate != 1.0 {
             return None;
         }
         let served = run.rows().iter().filter(|row| row.parts.is_some());
-        let mut jobs: Vec<Job> = served.clone().filter_map(Job::new).collect();
+        let overhead_ns = if d.is_offloaded() { (1e6 * overhead_ms) as u64 } else { 0 };
+        let mut jobs: Vec<Job> = served.clone().filter_map(|row| Job::new(row, overhead_ns)).collect();
         if jobs.len() < 20 || jobs.len() < served.count() {
             return None;
         }
@@ -81,13 +92,14 @@ impl Replay {
         let node = jobs[0].node;
         jobs.retain(|job| job.node == node);
         jobs.truncate(MOST);
-        let pool = target.quota * f64::from(cores) / f64::from(workers);
+        let pool = target.quota * f64::from(cores) / f64::from(width);
         let period_s = models.parameters()["compute.processor.quota_period"].si();
         Some(Replay {
             jobs,
-            is_pool,
+            is_common: is_pool || workers > cores,
             workers,
-            of_a_worker: if is_pool { pool } else { target.quota },
+            cores: width,
+            of_a_core: if is_pool { pool } else { target.quota },
             period_ns: (1e9 * period_s) as u64,
         })
     }
@@ -95,11 +107,11 @@ impl Replay {
     /// For each share the distance at the best phase [ns].
     fn distances(&self) -> Vec<f64> {
         let at = |share: f64| {
-            let tried = (self.of_a_worker * share).min(1.0);
+            let tried = (self.of_a_core * share).min(1.0);
             let of = |i: u64| {
                 let quota = Quota::new(tried, self.period_ns, i * self.period_ns / PHASES);
-                let walls = if self.is_pool {
-                    together(&self.jobs, quota, self.workers)
+                let walls = if self.is_common {
+                    together(&self.jobs, quota, self.cores)
                 } else {
                     alone(&self.jobs, quota, self.workers)
                 };
@@ -121,12 +133,12 @@ struct Job {
 }
 
 impl Job {
-    fn new(row: &Row) -> Option<Job> {
+    fn new(row: &Row, overhead_ns: u64) -> Option<Job> {
         let parts = row.parts?;
         Some(Job {
             node: row.node,
             from: row.emitted + parts.prepare + parts.uplink + parts.queue,
-            work: row.process_cpu?,
+            work: row.process_cpu? + overhead_ns,
             wall: parts.process,
         })
     }
@@ -146,9 +158,9 @@ fn alone(jobs: &[Job], quota: Quota, workers: u32) -> Vec<u64> {
         .collect()
 }
 
-/// Wall times of jobs whose workers draw from one pool.
-fn together(jobs: &[Job], quota: Quota, workers: u32) -> Vec<u64> {
-    let mut node = Shared::with_quota(workers, quota);
+/// Wall times of jobs whose workers draw from one pool of cores.
+fn together(jobs: &[Job], quota: Quota, cores: u32) -> Vec<u64> {
+    let mut node = Shared::with_quota(cores, quota);
     let mut walls = vec![0; jobs.len()];
     for (id, job) in jobs.iter().enumerate() {
         while let Some((at, _)) = node.next().filter(|&(at, _)| at <= job.from) {

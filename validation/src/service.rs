@@ -1,11 +1,12 @@
 //! How long work takes: CPU time of a stage at nodes of a tier, as a table of quantiles.
 //!
-//! **Sample** of a run: wall time where nothing limits a worker; CPU time where a quota does or workers share cores. Where
-//! a quota limits and CPU time was not recorded, the CPU time that would take as long on average over the phases of the
-//! quota's period. All at speed 1.
+//! **Sample** of a run: CPU time where it was recorded; else wall time where nothing limits a worker, and where a quota
+//! does, the CPU time that would take as long on average over the phases of the quota's period. All at speed 1.
 //!
-//! **Location**: W (1 + k u) for each run, u the use of the host; W per tier and k by [`crate::mixed`], relative to W,
-//! linearised around the last estimate (Gauss-Newton).
+//! **Location**: W for CPU times, W (1 + k u) for others, u the use of the host; W per tier and k by [`crate::mixed`],
+//! relative to W, linearised around the last estimate (Gauss-Newton).
+//!
+//! **Overhead** ([`Longer`]): wall time less CPU time of workers that nothing limits.
 //!
 //! **Shape**: quantiles of each run's sample over its own mean, averaged over runs, so that runs that differ in speed do
 //! not blur each other's shape (R. Ratcliff, Group reaction time distributions, Psychological Bulletin 86, 1979). The
@@ -117,9 +118,9 @@ pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, period_n
     }
     let mut values: Vec<f64> = Vec::with_capacity(seen.len());
     for (wall, cpu) in seen.iter().filter_map(of) {
-        values.push(match cpu {
-            _ if is_free => wall,
+        values.push(match cpu.filter(|_| has_cpu) {
             Some(cpu) => cpu,
+            None if is_free => wall,
             None => granted(wall, tier.quota, period_ns)?,
         });
     }
@@ -137,11 +138,57 @@ pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, period_n
         tier: tier.name.clone(),
         stated: offing_models::calibration::stated(stated),
         stated_mean_ms,
-        host_use: host_use(run),
+        // Whoever waits for a core uses none.
+        host_use: if has_cpu { 0.0 } else { host_use(run) },
         mean_ms: centre * scale,
         error_ms: error * scale,
         shape: if values.len() < FEWEST { Vec::new() } else { ordered.iter().map(|v| v / centre).collect() },
     })
+}
+
+/// What a run says about how much longer requests occupy a worker than their CPU time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Longer {
+    /// Mean of wall less CPU time at speed 1 [ms].
+    pub mean_ms: f64,
+    /// Its standard error [ms].
+    pub error_ms: f64,
+    /// Use of the host times the mean CPU time [ms].
+    pub use_ms: f64,
+}
+
+/// Nothing where a quota stops workers, or CPU times were not recorded.
+pub fn longer(run: &Measured, is_pool: bool) -> Option<Longer> {
+    let d = &run.deployment;
+    if !is_free(d, is_pool, run.conditions.dilate) {
+        return None;
+    }
+    let scale = 1e-6 * d.targets().speed;
+    let mut more = Vec::with_capacity(run.rows().len());
+    let (mut cpu, mut prepare) = (0.0, 0.0);
+    for row in run.rows() {
+        let Some(parts) = row.parts else { continue };
+        let own = row.process_cpu?;
+        more.push(scale * (parts.process as f64 - own as f64));
+        cpu += scale * own as f64;
+        prepare += 1e-6 * row.prepare_cpu.unwrap_or(0) as f64;
+    }
+    if more.len() < 20 {
+        return None;
+    }
+    let most = quantile(&sorted(more.iter().copied()), 0.998);
+    more.iter_mut().for_each(|value| *value = value.min(most));
+    let requests = more.len() as f64;
+    let (cpu, prepare) = (cpu / requests, prepare / requests);
+    // By the rate that is asked for, as predictions have it, and not by how many requests came by chance.
+    let per_s = d.app.rate_hz * f64::from(d.endpoints().nodes);
+    let at_targets =
+        (1e-3 * per_s * cpu / d.targets().speed).min(f64::from(d.targets().nodes * d.targets().cores));
+    let use_of_host = match run.conditions.host_cores {
+        0.0 => 0.0,
+        cores => ((at_targets + 1e-3 * per_s * prepare) / cores).min(1.0),
+    };
+    Some(Longer { mean_ms: mean(&more), error_ms: error_of_mean(&more).max(1e-3), use_ms: use_of_host * cpu })
 }
 
 /// Share of the host's cores that the work of a run used, 0..1; 0 where that is not known.

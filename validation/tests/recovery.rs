@@ -74,9 +74,9 @@ fn a_spoilt_run_and_wild_requests_move_the_fit_little() {
 #[test]
 fn runs_of_different_kinds_are_not_fitted_together() {
     let mut runs = runs(4);
-    runs[3].conditions.application = "network".into();
+    runs[3].conditions.application = "burn".into();
     let problem = fit(&ModelSet::default(), &runs, &settings(), &Default::default()).unwrap_err();
-    assert!(problem.contains("their application is `burn` and `network`"), "{problem}");
+    assert!(problem.contains("their application is `network` and `burn`"), "{problem}");
     assert!(fit(&ModelSet::default(), &[], &settings(), &Default::default()).is_err());
 }
 
@@ -104,7 +104,7 @@ fn intervals_have_the_runs_that_come_about_as_often_as_they_promise() {
     let drawn = draws(&found.models, 200, 1, true);
     let (mut inside, mut all) = (0_u32, 0_u32);
     for (number, d) in sixteen().iter().enumerate().take(15) {
-        let numbers = predictive(&drawn, None, d);
+        let numbers = predictive(&drawn, None, d, None);
         let [low, high] = interval(&numbers, "latency_mean_ms").unwrap();
         for seed in 0..20 {
             let run = measure(&world, d, 500_000 + 100 * number as u64 + seed);

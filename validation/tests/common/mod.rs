@@ -48,7 +48,7 @@ pub fn truth(spread: f64) -> ModelSet {
             "[service.process.any]\nvalues = {table:?}\nof = '{of}'\nunit = \"ms\"\nerror = \"exact\"\nspread = {:?}\nsource = \"fit\"\n",
             120.0 * spread
         ),
-        "[fitted]\ndate = \"2026-11-24\"\nhost_class = \"h\"\nprovider = \"docker\"\napplication = \"burn\"\ntransport = \"mqtt\"\nruns = []\n".into(),
+        "[fitted]\ndate = \"2026-11-24\"\nhost_class = \"h\"\nprovider = \"docker\"\napplication = \"network\"\ntransport = \"mqtt\"\nruns = []\n".into(),
     ];
     ModelSet::read(&text.concat()).expect("it is written here")
 }
@@ -163,27 +163,29 @@ pub fn conditions() -> Conditions {
         host_class: "h".into(),
         host_cores: 8.0,
         provider: "docker".into(),
-        application: "burn".into(),
+        application: "network".into(),
         transport: "mqtt".into(),
         dilate: 1.0,
     }
 }
 
-/// A run of a deployment in a world; CPU times are those of a twin without quotas, which meets the same work.
+/// A run of a deployment in a world; CPU times are those of a twin without
+/// quotas on a host that nobody else uses, which meets the same work.
 pub fn measure(world: &ModelSet, d: &Deployment, seed: u64) -> Measured {
     // The effects of one run.
     let world = draws(world, 1, seed, true).remove(0).models;
-    let run = |d: &Deployment| {
+    // Whoever waits for a core uses none.
+    let quiet = world.with_values(&[("overheads.processor.contention".to_string(), vec![0.0])].into());
+    let run = |d: &Deployment, world: &ModelSet| {
         let mut rows = Vec::new();
         let mut gather = |request: Request| rows.push(request);
-        let run = simulate_with(d, &world, seed, Options { engine: None, observer: Some(&mut gather) });
+        let run = simulate_with(d, world, seed, Options { engine: None, observer: Some(&mut gather) });
         rows.sort_unstable();
         (run, rows)
     };
     let mut twin = d.clone();
     twin.tiers.iter_mut().for_each(|tier| tier.quota = 1.0);
-    // The host is as busy as in truth.
-    let ((run, rows), (_, free)) = (run(d), run(&twin));
+    let ((run, rows), (_, free)) = (run(d, &world), run(&twin, &quiet));
     let from = d.warm_up.as_nanos();
     let pairs = rows.iter().zip(&free).filter(|(request, _)| request.emitted >= from);
     let rows: Vec<Row> = pairs
@@ -213,6 +215,7 @@ pub fn measure(world: &ModelSet, d: &Deployment, seed: u64) -> Measured {
             .iter()
             .map(|tier| (tier.name.clone(), tier.utilization()))
             .collect::<BTreeMap<_, _>>(),
+        seed: None,
         took_s: None,
     }
 }
