@@ -96,6 +96,7 @@ pub fn scenario(args: &Explore) -> Result<(Scenario, Vec<Input>), Failure> {
 pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u64) -> Result<(), Failure> {
     let found = if folder.is_complete() {
         note(&format!("note: the run in `{}` is complete", folder.path().display()));
+        folder.tidy()?;
         serde_json::from_str(&folder.read_text("shortlist.json")?).map_err(|cause| Failure::Unreadable {
             file: folder.path().join("shortlist.json").display().to_string(),
             cause: cause.into(),

@@ -1,8 +1,8 @@
 //! Reads the units in order and writes what was found.
 //!
-//! One pass writes `summary.csv` and keeps, of each feasible row, its position and what is to be small. A few units
-//! at a time are read and written out as text in parallel, and then taken up in order, so that the result is the
-//! same on any number of threads. A second pass reads only the units that hold rows of the front. Before both, what
+//! One pass writes `summary.csv` and keeps, of each row that may be on the front, its position and what is to be
+//! small. A few units at a time are read and written out as text in parallel, and then taken up in order, so that the
+//! result is the same on any number of threads. A second pass reads only the units that hold rows of the front. Before both, what
 //! a race accepted early and may be on the front is run in full ([`Refined`]).
 
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
                 summary.put(&part.csv)?;
                 #[cfg(feature = "parquet")]
                 table.write(&part.unit, &part.digits)?;
-                gathered.add(plan, &of_goal, &part);
+                gathered.add(plan, &of_goal, part);
             }
             Ok(())
         };
@@ -92,9 +92,10 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     #[cfg(feature = "parquet")]
     outputs.extend([table.finish()?]);
 
-    let Gathered { numbers, ranked, points, feasible, reasons, near, sensitivity } = gathered;
+    let Gathered { numbers, ranked, best, feasible, reasons, near, sensitivity } = gathered;
+    let Best { positions, points, .. } = best;
     let on_front = front(&points, plan.minimise.len());
-    outputs.extend([write_front(plan, (folder, &refined), &cells, &on_front, &ranked)?]);
+    outputs.extend([write_front(plan, (folder, &refined), &cells, &on_front, &positions)?]);
     let mut write = |name: &str, bytes: &[u8]| -> Result<(), ExploreError> {
         folder.write(name, bytes)?;
         outputs.insert(name.into(), folder.hash(name)?);
@@ -109,8 +110,8 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
     let picks = cover(&points, plan.minimise.len(), &on_front, size);
     let kept = picks.par_iter().map(|pick| {
         let names: Vec<String> = plan.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect();
-        let (digits, deployment) = deployment(plan, ranked[pick.row]);
-        let number = |row: &usize| Number(number(plan, ranked[*row]));
+        let (digits, deployment) = deployment(plan, positions[pick.row]);
+        let number = |row: &usize| Number(number(plan, positions[*row]));
         Kept {
             number: Number(plan.points.number(&digits)),
             id: deployment.id(),
@@ -131,7 +132,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
         version: plan.identity.version.clone(),
         require: plan.scenario.goal.require.iter().map(|condition| condition.text().into()).collect(),
         minimise: plan.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect(),
-        notes: notes(plan, &numbers, ranked.len() as u64),
+        notes: notes(plan, &numbers, ranked),
         front: on_front.len() as u64,
         shortlist: kept.collect(),
         dropped: Dropped {
@@ -166,8 +167,11 @@ pub fn complete(
         "units": plan.units(),
         "outputs": outputs,
     });
+    if keep_units {
+        folder.keep_units()?;
+    }
     folder.write(MANIFEST, &json(&manifest))?;
-    if keep_units { Ok(()) } else { folder.remove_units() }
+    folder.tidy()
 }
 
 /// The metrics of the goal, whose sensitivity is told, by their places in a row.
@@ -186,6 +190,9 @@ struct Part {
     csv: Vec<u8>,
     /// Digits of each row, flat.
     digits: Vec<u64>,
+    /// How many feasible rows have all metrics that are to be small, and those that no other row here beats.
+    ranked: u64,
+    best: Best,
 }
 
 impl Part {
@@ -205,7 +212,53 @@ impl Part {
             cells.push(&mut csv, &here, &unit, row, predicted);
             digits.extend_from_slice(&here);
         }
-        Ok(Part { first, unit, csv, digits })
+        let mut best = Best::default();
+        for (row, predicted) in unit.rows() {
+            let Some(at) = predicted.filter(|_| unit.verdicts[row] == Verdict::Feasible) else { continue };
+            let values = plan.minimise.iter().map(|&metric| unit.metrics[metric][at]);
+            if values.clone().all(|value| !value.is_nan()) {
+                best.positions.push(first + u64::from(unit.offsets[row]));
+                best.points.extend(values);
+            }
+        }
+        let ranked = best.positions.len() as u64;
+        best.prune(plan.minimise.len());
+        Ok(Part { first, unit, csv, digits, ranked, best })
+    }
+}
+
+/// Rows that may be on the front: their positions, in increasing order, and what is to be small.
+#[derive(Default)]
+struct Best {
+    positions: Vec<u64>,
+    points: Vec<f64>,
+    /// How many there were when it was pruned last.
+    pruned: usize,
+}
+
+/// Rows that are kept before it is worth looking at them again.
+const MOST_UNPRUNED: usize = 1 << 16;
+
+impl Best {
+    /// Keeps what no other row beats: what is beaten by some is beaten by all.
+    fn prune(&mut self, width: usize) {
+        self.pruned = 0;
+        for (to, from) in front(&self.points, width).into_iter().enumerate() {
+            self.positions[to] = self.positions[from];
+            self.points.copy_within(from * width..(from + 1) * width, to * width);
+            self.pruned = to + 1;
+        }
+        self.positions.truncate(self.pruned);
+        self.points.truncate(self.pruned * width);
+    }
+
+    /// Adds rows of later positions. There are never many more than are on the front.
+    fn append(&mut self, other: &Best, width: usize) {
+        self.positions.extend_from_slice(&other.positions);
+        self.points.extend_from_slice(&other.points);
+        if self.positions.len() > 2 * self.pruned + MOST_UNPRUNED {
+            self.prune(width);
+        }
     }
 }
 
@@ -222,9 +275,10 @@ struct Candidate {
 /// What the choice is made from.
 struct Gathered {
     numbers: Numbers,
-    /// Positions of the feasible rows whose metrics to be small are known, and those metrics.
-    ranked: Vec<u64>,
-    points: Vec<f64>,
+    /// How many feasible rows have all metrics that are to be small.
+    ranked: u64,
+    /// Those of them that may be on the front.
+    best: Best,
     /// One bit per position.
     feasible: Vec<u64>,
     reasons: BTreeMap<(Verdict, String), (u64, f64, f64)>,
@@ -243,8 +297,8 @@ impl Gathered {
                 repeated: plan.points.repeats(),
                 ..Numbers::default()
             },
-            ranked: Vec::new(),
-            points: Vec::new(),
+            ranked: 0,
+            best: Best::default(),
             feasible: vec![0; plan.points.len().div_ceil(64) as usize],
             reasons: BTreeMap::new(),
             near: Vec::new(),
@@ -252,8 +306,10 @@ impl Gathered {
         }
     }
 
-    fn add(&mut self, plan: &Plan<'_>, of_goal: &[usize], part: &Part) {
-        let Part { first, unit, digits, .. } = part;
+    fn add(&mut self, plan: &Plan<'_>, of_goal: &[usize], part: Part) {
+        let Part { first, unit, digits, ranked, best, .. } = &part;
+        self.ranked += ranked;
+        self.best.append(best, plan.minimise.len());
         let axes = plan.scenario.space.axes().len();
         let mut values = vec![0.0; of_goal.len()];
         // Per text of the unit: how often, and between which numbers.
@@ -289,11 +345,6 @@ impl Gathered {
                     *value = unit.metrics[metric][at];
                 }
                 sensitivity.add(&digits[row * axes..(row + 1) * axes], &values);
-            }
-            let is_known = |&metric: &usize| !unit.metrics[metric][at].is_nan();
-            if verdict == Verdict::Feasible && plan.minimise.iter().all(is_known) {
-                self.ranked.push(position);
-                self.points.extend(plan.minimise.iter().map(|&metric| unit.metrics[metric][at]));
             }
         }
         for (text, reason) in unit.texts.iter().zip(reasons) {

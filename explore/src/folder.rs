@@ -5,6 +5,7 @@
 //! inputs/0, inputs/1, ..   the files that it names, as listed in plan.json
 //! units/plan.json          what decides the result; written first, gone at the end
 //! units/0000012.bin        results of a unit
+//! units/keep               says that units stay when the run is complete
 //! units/refined-0-0000003.bin  whole runs of what a race accepted early and may be on the front
 //! summary.csv, front.csv, shortlist.json, sensitivity.json, sensitivity.csv (summary.parquet)
 //! manifest.json            how it was made; its being there says that the run is complete
@@ -52,6 +53,8 @@ struct Complete {
 
 const PLAN: &str = "units/plan.json";
 const SHARDS: &str = "units/shards";
+/// Its being there says that units stay when the run is complete.
+const KEEP: &str = "units/keep";
 /// Its being there says that a run is complete.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
@@ -68,9 +71,7 @@ impl Folder {
                 None => Ok(folder),
             };
         }
-        if let Ok(mut entries) = fs::read_dir(path)
-            && entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "units"))
-        {
+        if !is_free(path) {
             let difference = "it is not empty, and nothing in it says what it is".into();
             return Err(ExploreError::Foreign { folder: path.to_owned(), difference });
         }
@@ -253,15 +254,38 @@ impl Folder {
         fs::read_to_string(self.path.join(SHARDS)).ok()?.trim().parse().ok().filter(|&shards| shards > 0)
     }
 
-    /// Removes the units, which the results have replaced.
-    pub(crate) fn remove_units(&self) -> Result<(), ExploreError> {
-        let path = self.path.join("units");
-        match fs::remove_dir_all(&path) {
+    /// Says that the units are to stay.
+    pub(crate) fn keep_units(&self) -> Result<(), ExploreError> {
+        self.write(KEEP, b"")
+    }
+
+    /// Removes what a complete run does not need: what processes that were killed have left behind, and the units,
+    /// which the results have replaced, unless they are to stay. A process that was killed meanwhile leaves the rest of
+    /// it to the next.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn tidy(&self) -> Result<(), ExploreError> {
+        let gone = |path: PathBuf, done: io::Result<()>| match done {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
                 Err(ExploreError::Disk { step: "remove", path, cause })
             }
             _ => Ok(()),
+        };
+        for part in ["", "inputs", "units"] {
+            for path in fs::read_dir(self.path.join(part)).into_iter().flatten().flatten().map(|e| e.path()) {
+                if is_temporary(&path) {
+                    let done = fs::remove_file(&path);
+                    gone(path, done)?;
+                }
+            }
         }
+        let units = self.path.join("units");
+        if self.path.join(KEEP).exists() {
+            return Ok(());
+        }
+        let done = fs::remove_dir_all(&units);
+        gone(units, done)
     }
 
     /// SHA-256 of a file, in hexadecimal digits.
@@ -304,6 +328,31 @@ fn temporary_name(name: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{name}.{}-{now:x}-{number}.tmp", std::process::id())
+}
+
+/// Whether a file has a name that [`temporary_name`] may have given it.
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".tmp"));
+    let marks = name.and_then(|name| name.rsplit_once('.')).map(|(_, marks)| marks.split('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    marks.is_some_and(|marks| marks.clone().count() == 3 && marks.clone().all(is_number))
+}
+
+/// Whether a run can begin in a folder: it is not there, or holds nothing but what a process leaves that ends, or is still
+/// busy, before it has written [`PLAN`]. `units` is made first.
+fn is_free(path: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(path) else { return true };
+    let (mut is_begun, mut others) = (false, false);
+    for entry in entries {
+        let Ok(entry) = entry else { return false };
+        match entry.file_name().to_str() {
+            Some("units") => is_begun = true,
+            Some("inputs" | "scenario.toml") => others = true,
+            _ if is_temporary(&entry.path()) => others = true,
+            _ => return false,
+        }
+    }
+    is_begun || !others
 }
 
 fn unix_s() -> u64 {

@@ -15,7 +15,8 @@
 //!   row.
 //! - A deployment that is rejected without simulation would not have met the goal in a simulation either.
 //! - A run that was killed goes on where it was: at most the units under way are lost.
-//! - Memory grows with the number of feasible deployments, by a few numbers each, not with their metrics.
+//! - Memory grows with the front, by a few numbers for each of its deployments, and with the size of the space by a bit
+//!   for each number, not with what is feasible.
 
 mod error;
 mod sample;

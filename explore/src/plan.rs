@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use offing_core::Deployment;
 use offing_models::ModelSet;
-use offing_scenarios::{Excluded, Goal, Scenario, canonical, infeasible};
+use offing_scenarios::{Excluded, Goal, Scenario, Walk, canonical, infeasible};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -201,7 +201,12 @@ impl<'a> Plan<'a> {
 
     /// The deployment with these digits, if it has to be simulated.
     pub fn look(&self, digits: &[u64], minima: &mut crate::Minima) -> Looked {
-        let deployment = match self.scenario.space.at(digits) {
+        self.look_on(&mut self.scenario.space.walk(), digits, minima)
+    }
+
+    /// The same on a way through the space.
+    pub(crate) fn look_on(&self, walk: &mut Walk<'_>, digits: &[u64], minima: &mut crate::Minima) -> Looked {
+        let deployment = match walk.at(digits) {
             Ok(deployment) => deployment,
             Err(excluded @ Excluded::Where(_)) => return Looked::Excluded(excluded.to_string()),
             Err(contradiction) => return Looked::Excluded(format!("contradiction: {contradiction}")),

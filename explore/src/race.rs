@@ -17,6 +17,8 @@
 //! Where the whole run leaves the share within the same distance of the limit, or is too short for a load above 0.8,
 //! the row says that it is not distinguishable.
 
+use std::borrow::Cow;
+
 use offing_core::{Deployment, Span};
 use offing_models::loads;
 use offing_scenarios::{Goal, Scenario};
@@ -165,7 +167,10 @@ impl Race {
             next.sort_unstable();
             alive = next;
         }
-        let left: Vec<Deployment> = alive.iter().map(|&i| deployments[i].clone()).collect();
+        let left: Cow<'_, [Deployment]> = match alive.len() == deployments.len() {
+            true => deployments.into(),
+            false => alive.iter().map(|&i| deployments[i].clone()).collect(),
+        };
         for (&i, raced) in alive.iter().zip(self.whole(&left, sweep)) {
             found[i] = Some(Raced { simulated: simulated[i] + raced.simulated, ..raced });
         }
@@ -245,10 +250,13 @@ fn has_settled(d: &Deployment, load: f64, requests: f64) -> bool {
 fn is_worth_a_round(d: &Deployment, sweep: &Sweep<'_>, part: u64) -> bool {
     let observed_s = (d.duration - d.warm_up).as_secs_f64();
     let requests = d.app.rate_hz * f64::from(d.endpoints().nodes) * observed_s / part as f64;
+    if requests < FEWEST {
+        return false;
+    }
     let load = busiest(d, sweep);
     // A bounded queue is full for a while and then not; only the whole run tells how often.
     let is_full_at_times = load >= 1.0 && d.placement.queue.is_some();
-    requests >= FEWEST && !is_full_at_times && has_settled(d, load, requests)
+    !is_full_at_times && has_settled(d, load, requests)
 }
 
 /// The same with a part of the observed span. A longer run begins like a shorter one.

@@ -100,6 +100,11 @@ impl Refined {
         };
         let join = |mut all: Corners, some: Corners| {
             all.append(some);
+            // Large spaces have many units; what is left of them is not much more than what is left of all.
+            if all.positions.len() > 2 * all.pruned + MOST_UNPRUNED {
+                all.keep_undominated(width);
+                all.pruned = all.positions.len();
+            }
             all
         };
         let units = (0..plan.units()).into_par_iter().map(of_unit);
@@ -169,7 +174,12 @@ struct Corners {
     is_early: Vec<bool>,
     low: Vec<f64>,
     high: Vec<f64>,
+    /// How many there were when they were last compared with each other.
+    pruned: usize,
 }
+
+/// Rows that are kept before it is worth comparing them.
+const MOST_UNPRUNED: usize = 1 << 16;
 
 impl Corners {
     fn of_unit(plan: &Plan<'_>, unit: &Unit, first: u64) -> Corners {
@@ -205,6 +215,7 @@ impl Corners {
     fn append(&mut self, mut other: Corners) {
         self.positions.append(&mut other.positions);
         self.is_early.append(&mut other.is_early);
+        self.pruned += other.pruned;
         self.low.append(&mut other.low);
         self.high.append(&mut other.high);
     }
@@ -217,6 +228,7 @@ impl Corners {
             is_early: kept.iter().map(|&row| self.is_early[row]).collect(),
             low: values(&self.low),
             high: values(&self.high),
+            pruned: self.pruned,
         };
     }
 }

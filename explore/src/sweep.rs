@@ -140,14 +140,14 @@ fn compute(plan: &Plan<'_>, unit: u64, worker: &mut Worker<'_>) -> Unit {
     let Worker { minima, sweep } = worker;
     let how = plan.race.as_ref().map_or(How::Exact, How::Raced);
     let mut rows = Results::new(plan, how, sweep);
-    let mut digits = Vec::new();
+    let (mut digits, mut walk) = (Vec::new(), plan.scenario.space.walk());
     for position in positions.clone() {
         if plan.points.is_repeated(position) {
             continue;
         }
         plan.points.digits(position, &mut digits);
         let offset = (position - positions.start) as u32;
-        match plan.look(&digits, minima) {
+        match plan.look_on(&mut walk, &digits, minima) {
             Looked::Deployment(deployment) => rows.predict(offset, *deployment),
             Looked::Excluded(text) => rows.add(offset, Verdict::Excluded, &text, f64::NAN, f64::NAN),
             Looked::Screened(rejection) => {
@@ -166,6 +166,8 @@ pub(crate) struct Results<'p, 's, 'm> {
     sweep: &'s mut offing_sim::Sweep<'m>,
     unit: Unit,
     text_numbers: BTreeMap<String, u32>,
+    /// Which text says that these requirements are missed.
+    missed: BTreeMap<u64, u32>,
     /// Rows whose deployments wait to be predicted.
     waiting_rows: Vec<usize>,
     waiting: Vec<Deployment>,
@@ -176,7 +178,16 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
         let metrics = vec![Vec::new(); plan.metrics.width()];
         let unit = Unit { texts: vec![String::new()], metrics, ..Unit::default() };
         let text_numbers = BTreeMap::from([(String::new(), 0)]);
-        Results { plan, how, sweep, unit, text_numbers, waiting_rows: Vec::new(), waiting: Vec::new() }
+        Results {
+            plan,
+            how,
+            sweep,
+            unit,
+            text_numbers,
+            missed: BTreeMap::new(),
+            waiting_rows: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
 
     fn text(&mut self, text: &str) -> u32 {
@@ -240,12 +251,17 @@ impl<'p, 's, 'm> Results<'p, 's, 'm> {
 
     /// The reason that names these requirements, one bit each: a goal has at most 64.
     fn missed(&mut self, mask: u64) -> u32 {
+        if let Some(&number) = self.missed.get(&mask) {
+            return number;
+        }
         let require = self.plan.scenario.goal.require.iter().enumerate();
         let texts: Vec<String> = require
             .filter(|(number, _)| mask >> number & 1 == 1)
             .map(|(_, condition)| format!("`{}`", condition.text()))
             .collect();
-        self.text(&format!("missed: {}", texts.join(", ")))
+        let number = self.text(&format!("missed: {}", texts.join(", ")));
+        self.missed.insert(mask, number);
+        number
     }
 
     pub(crate) fn finish(mut self) -> Unit {
@@ -290,9 +306,10 @@ pub fn count(plan: &Plan<'_>) -> Counts {
     if is_exact {
         let of_unit = |unit: u64| {
             let (mut digits, mut excluded) = (Vec::new(), BTreeMap::new());
+            let mut walk = plan.scenario.space.walk();
             for position in plan.positions(unit).filter(|&position| !points.is_repeated(position)) {
                 points.digits(position, &mut digits);
-                let text = match plan.scenario.space.at(&digits) {
+                let text = match walk.at(&digits) {
                     Ok(_) => continue,
                     Err(no @ offing_scenarios::Excluded::Where(_)) => no.to_string(),
                     Err(_) => "values that contradict each other".into(),

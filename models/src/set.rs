@@ -38,6 +38,8 @@ pub struct ModelSet {
     quota_period_ns: u64,
     overheads: Overheads,
     fitted: Option<Fitted>,
+    /// Asked for each deployment of a sweep.
+    is_calibrated: bool,
 }
 
 /// A number, or numbers that belong together, and where they are from.
@@ -144,9 +146,10 @@ impl ModelSet {
         fitted: Option<Fitted>,
     ) -> Self {
         let si = |name: &str| -> f64 { parameters[name].si() };
-        ModelSet {
+        let mut set = ModelSet {
             name,
             hash: hash(&parameters),
+            is_calibrated: parameters.keys().any(|name| name.starts_with("service.")),
             transport: Transport {
                 segment_bytes: si("compute.transport.segment") as u64,
                 fast_retransmit_packets: si("compute.transport.fast_retransmit") as u64,
@@ -171,7 +174,9 @@ impl ModelSet {
             parameters,
             about,
             fitted,
-        }
+        };
+        set.is_calibrated |= set.overheads != Overheads::NEUTRAL;
+        set
     }
 
     /// The shipped set with the parameters of a `models.toml`.
@@ -247,8 +252,7 @@ impl ModelSet {
 
     /// Whether [`ModelSet::effective`] may change a deployment.
     pub fn is_calibrated(&self) -> bool {
-        self.overheads != Overheads::NEUTRAL
-            || self.parameters.keys().any(|name| name.starts_with("service."))
+        self.is_calibrated
     }
 
     /// Its name, for people.

@@ -59,4 +59,4 @@ pub use goal::{Goal, metrics};
 pub use issue::{Issue, Severity};
 pub use load::{Loaded, Scenario, load};
 pub use schema::{key_reference, schema};
-pub use space::{Axis, Excluded, Sample, Space};
+pub use space::{Axis, Excluded, Sample, Space, Walk};

@@ -183,27 +183,19 @@ impl Space {
     /// # Panics
     /// If a digit is missing or not less than the length of its axis.
     pub fn at(&self, digits: &[u64]) -> Result<Deployment, Excluded> {
-        assert_eq!(digits.len(), self.axes.len(), "one digit per axis");
-        let written = match &self.start {
-            Start::Fixed(deployment) => return Ok((**deployment).clone()),
-            Start::Written(written) => written,
+        self.walk().at(digits)
+    }
+
+    /// Goes from deployment to deployment, faster than [`Space::at`] where they have most values in common.
+    pub fn walk(&self) -> Walk<'_> {
+        let addresses: Vec<Address> =
+            self.axes.iter().flat_map(|axis| &axis.columns).map(|column| column.address).collect();
+        // Values at the top of the file replace each other.
+        let stands_alone = |(at, address): (usize, &Address)| {
+            !matches!(address, Address::Root(_)) && !addresses[..at].contains(address)
         };
-        let mut changed = (**written).clone();
-        for (axis, digit) in self.axes.iter().zip(digits) {
-            axis.put(*digit, &mut changed);
-        }
-        for condition in &self.conditions {
-            if !condition.holds(&changed) {
-                return Err(Excluded::Where(condition.condition.text().into()));
-            }
-        }
-        let Built { deployment, problems } = build(&changed);
-        deployment.ok_or_else(|| {
-            let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
-            Excluded::Contradiction(
-                errors.map(|problem| format!("{}: {}", problem.key, problem.message)).collect(),
-            )
-        })
+        let is_free = addresses.iter().enumerate().all(stands_alone);
+        Walk { space: self, is_free, last: None }
     }
 
     /// What the axes change, where the space was read from a scenario file.
@@ -212,6 +204,64 @@ impl Space {
             Start::Written(written) => Some(written),
             Start::Fixed(_) => None,
         }
+    }
+}
+
+/// A way through a space; see [`Space::walk`].
+#[derive(Clone, Debug)]
+pub struct Walk<'s> {
+    space: &'s Space,
+    /// Whether axes can be changed one by one.
+    is_free: bool,
+    /// Where it was last, and what was written there.
+    last: Option<(Vec<u64>, Written)>,
+}
+
+impl Walk<'_> {
+    /// The deployment where each axis takes the value of that number: what [`Space::at`] says.
+    ///
+    /// # Errors
+    /// Why there is no such deployment in the space.
+    ///
+    /// # Panics
+    /// If a digit is missing or not less than the length of its axis.
+    pub fn at(&mut self, digits: &[u64]) -> Result<Deployment, Excluded> {
+        let Space { start, axes, conditions, .. } = self.space;
+        assert_eq!(digits.len(), axes.len(), "one digit per axis");
+        let written = match start {
+            Start::Fixed(deployment) => return Ok((**deployment).clone()),
+            Start::Written(written) => written,
+        };
+        match &mut self.last {
+            Some((last, changed)) if self.is_free => {
+                for ((axis, digit), last) in axes.iter().zip(digits).zip(last) {
+                    if digit != last {
+                        axis.put(*digit, changed);
+                        *last = *digit;
+                    }
+                }
+            }
+            last => {
+                let mut changed = (**written).clone();
+                for (axis, digit) in axes.iter().zip(digits) {
+                    axis.put(*digit, &mut changed);
+                }
+                *last = Some((digits.to_vec(), changed));
+            }
+        }
+        let (_, changed) = self.last.as_ref().expect("it was put there");
+        for condition in conditions {
+            if !condition.holds(changed) {
+                return Err(Excluded::Where(condition.condition.text().into()));
+            }
+        }
+        let Built { deployment, problems } = build(changed);
+        deployment.ok_or_else(|| {
+            let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+            Excluded::Contradiction(
+                errors.map(|problem| format!("{}: {}", problem.key, problem.message)).collect(),
+            )
+        })
     }
 }
 

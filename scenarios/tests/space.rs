@@ -171,3 +171,21 @@ fn goals_are_conditions_over_metrics() {
     assert_eq!(goal.require[1].holds(&values), Ok(true));
     assert_eq!(goal.minimise, ["utilization_edge"]);
 }
+
+/// A way through a space says what its numbers say, whatever came before; axes that replace each other among them.
+#[test]
+fn a_walk_is_the_same_from_anywhere() {
+    let zipped = "[space]\n'deploy.target' = ['edge', 'cloud']\n'tier.endpoint.nodes' = { from = 1, to = 3, step = 1 }\n\
+        where = \"deploy.target == 'cloud' || tier.edge.cores > 2\"\n\
+        [[space.zip]]\n'tier.edge.cores' = [2, 8]\n'link.endpoint-edge.up.latency' = ['1 ms', '2 ms']\n";
+    let replacing =
+        "[space]\n'duration' = ['5 s', '6 s']\n'requests' = [100, 200]\n'warm_up' = ['1 s', '5 s']\n";
+    for space in [zipped, replacing] {
+        let space = with(space).scenario.space;
+        let mut walk = space.walk();
+        // Each number comes after many others: 5 and 7 have no divisor in common with the lengths.
+        for i in (0..3 * space.len()).map(|i| (i * 35 + i * i) % space.len()) {
+            assert_eq!(walk.at(&space.digits(i)), space.get(i), "number {i}");
+        }
+    }
+}

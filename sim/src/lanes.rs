@@ -629,7 +629,6 @@ impl InTicks<'_> {
             4 => self.with::<S, V, 4>(simd),
             6 => self.with::<S, V, 6>(simd),
             8 => self.with::<S, V, 8>(simd),
-            12 => self.with::<S, V, 12>(simd),
             _ => self.with::<S, V, 16>(simd),
         }
     }

@@ -20,10 +20,15 @@
 //! any backlog of the downlink, so that no latency changes.
 //!
 //! **Sums** are kept modulo 2^32 together with the sum of the upper halves of the terms, which is enough to know
-//! them exactly for up to 65,536 terms.
+//! them exactly for up to 65,536 terms. Four requests within the range add up to less than 2^32, so they are one term.
 //!
 //! **Recording.** A conversion to a float gives the number of a latency's bucket; counters are 16 bits of address,
 //! so that no bound is checked. The increments of one request are made while the next one is computed.
+//!
+//! **Many workers** ([`Queue`]). A request that begins to be served leaves the front of the sorted instants at which
+//! workers are free, and enters near their end: few of the others are done later. So only the last [`TOP`] of them are kept
+//! in registers and compared with each new one. The others lie in a ring in memory, from whose front they are taken. What
+//! falls out of the registers goes to the ring's end; where it belongs before others there, it is moved step by step.
 
 use offing_core::Spread;
 use pulp::Simd;
@@ -40,6 +45,8 @@ const BLOCK: usize = 64;
 const LAG: usize = 2;
 /// Blocks after which the sums are widened.
 const WIDEN: usize = 65_536 / BLOCK;
+/// Requests whose waits, work and latencies are one term of a sum.
+const TERM: usize = 4;
 
 /// What a block, a service, a delay may take [ns].
 const SHORT: i32 = 1 << 28;
@@ -57,33 +64,42 @@ const UNSEEN: i32 = 1 << 15;
 const SHORTEST: i32 = UNSEEN + 128;
 /// Rows of counters: 16 octaves of 256.
 const ROWS: usize = 4096;
-/// Counters of all lanes: a row of lanes per bucket, in the order of [`row`].
+/// Counters of all lanes: a row of lanes per bucket, in the order of [`row`]. One row more, so that whatever 16 bits say, a
+/// row and a lane are within.
 pub(super) type Table = [u32; COUNTERS];
-pub(super) const COUNTERS: usize = ROWS * LANES;
+pub(super) const COUNTERS: usize = ROWS * LANES + LANES;
+/// Where the latencies of all lanes are counted: a row, times [`LANES`]; only 16 bits of it count.
+type Places = [u32; LANES];
 
-/// The row of a bucket of [`Spread`]; those of latencies from `UNSEEN` up to 2^31 have one each. What
-/// [`State::place`] reads from the bits of a float.
+/// Latencies are cut by so many bits before they become floats. Those from `UNSEEN` on keep a first digit and eight behind.
+const CUT: u32 = UNSEEN.ilog2() - 8;
+
+/// The row of a bucket of [`Spread`]; those of latencies from `UNSEEN` up to 2^30 have one each. What
+/// [`place`] reads from the bits of a float.
 fn row(bucket: usize) -> usize {
-    (bucket + (127 << 8)) % ROWS
+    (bucket + ((127 - CUT as usize) << 8)) % ROWS
 }
 
 /// Instruction sets with vectors of 32 bits, and what they do in a way of their own.
 pub(super) trait Ticks: Simd {
-    /// The nearest whole numbers, ties to even; below 2^31.
-    fn nearest(self, low: Self::f64s, high: Self::f64s) -> Self::i32s;
+    /// Of two vectors of numbers of 64 bits the lower halves, in the order of [`half`].
+    fn lower(self, first: Self::f64s, second: Self::f64s) -> Self::i32s;
     /// The bits of a whole number as a float; exact below 2^24.
     fn float_bits(self, x: Self::i32s) -> Self::u32s;
-    /// Numbers below 2^16 of all lanes, in any order.
-    fn narrow(self, vectors: &[Self::u32s]) -> [u16; LANES];
+    /// Whether it holds for any lane.
+    fn any(self, mask: Self::m32s) -> bool;
+}
+
+/// Where the number of 64 bits is that belongs to a lane of a vector: in which of two vectors, and its place there.
+fn half(lane: usize) -> (usize, usize) {
+    (lane / 2 % 2, lane / 4 * 2 + lane % 2)
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Ticks for pulp::x86::V4 {
     #[inline(always)]
-    fn nearest(self, low: Self::f64s, high: Self::f64s) -> Self::i32s {
-        let [low, high] = [low, high].map(|x| self.avx512f._mm512_cvtpd_epi32(cast(x)));
-        let low = self.avx512f._mm512_castsi256_si512(low);
-        cast(self.avx512f._mm512_inserti64x4::<1>(low, high))
+    fn lower(self, first: Self::f64s, second: Self::f64s) -> Self::i32s {
+        cast(self.avx512f._mm512_shuffle_ps::<0b10_00_10_00>(cast(first), cast(second)))
     }
 
     #[inline(always)]
@@ -92,17 +108,16 @@ impl Ticks for pulp::x86::V4 {
     }
 
     #[inline(always)]
-    fn narrow(self, vectors: &[Self::u32s]) -> [u16; LANES] {
-        cast(self.convert_u32x16_to_u16x16(vectors[0]))
+    fn any(self, mask: Self::m32s) -> bool {
+        mask.0 != 0
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Ticks for pulp::x86::V3 {
     #[inline(always)]
-    fn nearest(self, low: Self::f64s, high: Self::f64s) -> Self::i32s {
-        let [low, high] = [low, high].map(|x| self.avx._mm256_cvtpd_epi32(cast(x)));
-        cast(self.avx._mm256_set_m128i(high, low))
+    fn lower(self, first: Self::f64s, second: Self::f64s) -> Self::i32s {
+        cast(self.avx._mm256_shuffle_ps::<0b10_00_10_00>(cast(first), cast(second)))
     }
 
     #[inline(always)]
@@ -111,9 +126,19 @@ impl Ticks for pulp::x86::V3 {
     }
 
     #[inline(always)]
-    fn narrow(self, vectors: &[Self::u32s]) -> [u16; LANES] {
-        cast(self.avx2._mm256_packus_epi32(cast(vectors[0]), cast(vectors[1])))
+    fn any(self, mask: Self::m32s) -> bool {
+        self.avx._mm256_movemask_ps(cast(mask)) != 0
     }
+}
+
+/// A sum with it has no room for a fraction, and its lower half is the whole number.
+const TWO_52: f64 = 4_503_599_627_370_496.0;
+
+/// The nearest whole numbers, ties to even; from 0, below 2^32.
+#[inline(always)]
+fn nearest<S: Ticks>(simd: S, [first, second]: [S::f64s; 2]) -> S::i32s {
+    let whole = simd.splat_f64s(TWO_52);
+    simd.lower(simd.add_f64s(first, whole), simd.add_f64s(second, whole))
 }
 
 /// A block of requests that enter one node. None goes beyond a chunk of [`super::kernel`].
@@ -268,6 +293,7 @@ impl<S: Simd> Sum<S> {
         Sum { low: simd.splat_i32s(0), high: simd.splat_i32s(0) }
     }
 
+    /// Adds a number without sign.
     #[inline(always)]
     fn add(&mut self, simd: S, x: S::i32s) {
         self.low = simd.add_i32s(self.low, x);
@@ -347,8 +373,6 @@ struct Fixed<S: Simd, const V: usize, const C: usize> {
     delay: [S::i32s; V],
     /// Where a worker that is missing stays, and others at least.
     floor: [[S::i32s; C]; V],
-    /// Number of the lane.
-    number: [S::u32s; V],
     /// Bounds of late and of counted latencies, and one.
     bounds: [S::i32s; 2],
 }
@@ -370,6 +394,10 @@ pub(super) struct Side<S: Ticks, const V: usize, const C: usize> {
     at_edges: u64,
     /// Largest factor, constant, reply, delay [ns].
     most: Lane,
+    /// Largest factor and constant per worker [ns].
+    most_shared: [f64; 2],
+    /// As many workers as any lane has, more than [`TOP`]; of use where `C` is.
+    used: usize,
 }
 
 impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
@@ -385,9 +413,12 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
             });
             std::array::from_fn(|v| std::array::from_fn(|c| workers[c][v]))
         };
-        let factors: [f64; LANES] = std::array::from_fn(|l| jobs[l].factor);
-        let factor = |v: usize, half: usize| S::as_simd_f64s(&factors[(2 * v + half) * S::F64_LANES..]).0[0];
-        let numbers: [u32; LANES] = std::array::from_fn(|l| l as u32);
+        let mut factors = [[0.0; LANES]; 2];
+        for (l, job) in jobs.iter().enumerate() {
+            let (which, place) = half(l % S::I32_LANES);
+            factors[which][l / S::I32_LANES * S::F64_LANES + place] = job.factor;
+        }
+        let factor = |v: usize, which: usize| S::as_simd_f64s(&factors[which][v * S::F64_LANES..]).0[0];
         let bound = |x: f64| simd.splat_i32s((x + 1.0).min(f64::from(i32::MAX)) as i32);
         let all = |value| [simd.splat_i32s(value); V];
         let sum = [Sum::zero(simd); V];
@@ -418,7 +449,6 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 reply: column(&|lane| lane.reply as i32),
                 delay: column(&|lane| lane.delay as i32),
                 floor: of_worker(-NEVER, NEVER),
-                number: std::array::from_fn(|v| S::as_simd_u32s(&numbers[v * S::I32_LANES..]).0[0]),
                 bounds: [bound(deadline), bound(limit)],
             },
             outcomes: [Outcome::default(); LANES],
@@ -430,6 +460,11 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 delay: most(|lane| lane.delay),
                 ..jobs[0]
             },
+            most_shared: [
+                most(|lane| lane.factor / f64::from(lane.workers)),
+                most(|lane| (lane.constant + 1.0) / f64::from(lane.workers)),
+            ],
+            used: (most(|lane| f64::from(lane.workers)) as usize).clamp(TOP + 1, C.max(TOP + 1)),
         }
     }
 
@@ -444,7 +479,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
     ) -> [Outcome; LANES] {
         let idle = self.state;
         // Places go by way of memory, which is cheaper than taking a vector apart.
-        let mut places = [[0; LANES]; BLOCK];
+        let mut places: [Places; BLOCK] = [[0; LANES]; BLOCK];
         let mut number = 0;
         for (node, blocks) in meeting.blocks.nodes.iter().enumerate() {
             if node > 0 {
@@ -490,15 +525,17 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         self.finish::<DOWN>()
     }
 
-    /// Whether a lane may go beyond the end of the observed span in a block.
+    /// Whether a lane may go beyond the end of the observed span in a block. Once everything before the block is done and
+    /// everything in it has arrived, all workers are busy with it until the last one begins.
     #[inline(always)]
     fn may_end<const DOWN: bool>(&self, meeting: &Meeting<'_>, block: &Block, work: f64, ends: Ends) -> bool {
         let most = &self.most;
         let n = block.range.len() as f64;
-        let later = work * most.factor + (most.constant + 1.0) * n;
+        let [factor, constant] = self.most_shared;
+        let later = work * factor + constant * n + meeting.work.most * most.factor + most.constant + 2.0;
         let back = if DOWN { most.reply * (n + C as f64) } else { 0.0 } + most.delay + meeting.travel.most;
         let State { latest, down, .. } = &self.state;
-        let mut last = f64::from(SHORT);
+        let mut last = f64::from(meeting.blocks.arrived[block.range.end - 1].max(0));
         for (latest, down) in lanes::<S, V>(latest).into_iter().zip(lanes::<S, V>(down)) {
             let latest = if DOWN { latest.max(down) } else { latest };
             last = last.max(f64::from(latest));
@@ -539,7 +576,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         block: &Block,
         ends: Ends,
         counts: &mut Table,
-        places: &mut [[u16; LANES]; BLOCK],
+        places: &mut [Places; BLOCK],
     ) {
         let (simd, fixed) = (self.simd, self.fixed);
         // A local copy can live in registers.
@@ -555,21 +592,28 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         let (from, until) = (simd.splat_i32s(ends.from), simd.splat_i32s(ends.until));
         // As emissions are less one, so is what they are compared with.
         let before = simd.splat_i32s(ends.from.saturating_sub(2));
+        let (mut queue, mut ring) = Queue::new(simd, &self.state, self.used);
+        // What the last requests add to the sums.
+        let mut terms = [[zero; 3]; V];
         for i in 0..n {
             let arrival = simd.splat_i32s(arrived[i]);
             let emission = simd.splat_i32s(emitted[i]);
             let own_travel = if VARIES { simd.splat_i32s(travel[i] as i32) } else { zero };
             let demand = simd.splat_f64s(work[i]);
+            let is_last = i % TERM == TERM - 1 || i + 1 == n;
             let mut now = [simd.splat_u32s(0); V];
             for (v, now) in now.iter_mut().enumerate() {
-                let [low, high] = fixed.factor[v].map(|factor| simd.mul_f64s(demand, factor));
-                let work = simd.add_i32s(simd.nearest(low, high), fixed.constant[v]);
-                let left = s.free[v][0];
+                let exact = fixed.factor[v].map(|factor| simd.mul_f64s(demand, factor));
+                let work = simd.add_i32s(nearest(simd, exact), fixed.constant[v]);
+                let [left, first, its_travel] = match C > TOP {
+                    true => ring[v][queue.head],
+                    false => [s.free[v][0], s.whose[v][0], s.travel[v][0]],
+                };
                 let start = simd.max_i32s(left, arrival);
                 let done = simd.add_i32s(start, work);
                 let wait = simd.sub_i32s(start, arrival);
                 s.latest[v] = max_unsigned(simd, s.latest[v], done);
-                let whose = if DOWN { s.whose[v][0] } else { emission };
+                let whose = if DOWN { first } else { emission };
                 let sent = if DOWN {
                     s.down[v] = simd.add_i32s(simd.max_i32s(s.down[v], left), fixed.reply[v]);
                     s.down[v]
@@ -579,7 +623,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 let travels = match (VARIES, DOWN) {
                     (false, _) => fixed.delay[v],
                     (true, false) => own_travel,
-                    (true, true) => s.travel[v][0],
+                    (true, true) => its_travel,
                 };
                 let received = simd.add_i32s(sent, travels);
                 let span = simd.sub_i32s(received, whose);
@@ -596,19 +640,35 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                     s.count_returned(simd, v, received, whose, ends);
                     *now = s.see::<COUNT>(simd, &fixed, v, is_seen, span);
                 } else {
-                    s.queue[v].add(simd, wait);
-                    s.process[v].add(simd, work);
+                    let [queue, process, latency] = &mut terms[v];
+                    *queue = simd.add_i32s(*queue, wait);
+                    *process = simd.add_i32s(*process, work);
                     s.shortest[v] = simd.min_i32s(s.shortest[v], span);
                     s.longest[v] = max_unsigned(simd, s.longest[v], span);
-                    s.latency[v].add(simd, span);
+                    if DOWN {
+                        *latency = simd.add_i32s(*latency, span);
+                    }
+                    if is_last {
+                        s.queue[v].add(simd, *queue);
+                        s.process[v].add(simd, *process);
+                        s.latency[v].add(simd, *latency);
+                        terms[v] = [zero; 3];
+                    }
                     if COUNT {
                         s.count(simd, &fixed, v, span);
                     }
-                    *now = place(simd, span, fixed.number[v]);
+                    *now = place(simd, span);
                 }
-                s.enter::<DOWN, VARIES>(simd, v, done, emission, own_travel);
+                let new = [done, emission, own_travel];
+                if C > TOP {
+                    queue.enter::<DOWN, VARIES>(simd, v, &mut ring[v], new);
+                } else {
+                    let (free, whose, travel) = (&mut s.free[v], &mut s.whose[v], &mut s.travel[v]);
+                    enter::<S, DOWN, VARIES, C>(simd, [free, whose, travel], new);
+                }
             }
-            places[i % BLOCK] = simd.narrow(&now);
+            queue.advance();
+            S::as_mut_simd_u32s(&mut places[i % BLOCK]).0.copy_from_slice(&now);
             if i >= LAG {
                 record(counts, &places[(i - LAG) % BLOCK]);
             }
@@ -620,6 +680,9 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
             s.worst[v] = max_unsigned(simd, s.worst[v], s.latest[v]);
         }
         self.state = s;
+        if C > TOP {
+            queue.leave(&ring, &mut self.state);
+        }
     }
 
     /// The requests in service depart.
@@ -643,7 +706,9 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 let is_seen = simd.greater_than_i32s(whose, before);
                 *now = s.see::<true>(simd, &fixed, v, is_seen, simd.sub_i32s(received, whose));
             }
-            record(counts, &simd.narrow(&now));
+            let mut places: Places = [0; LANES];
+            S::as_mut_simd_u32s(&mut places).0.copy_from_slice(&now);
+            record(counts, &places);
         }
     }
 
@@ -702,66 +767,167 @@ impl Meeting<'_> {
     }
 }
 
-/// Counters, one per lane.
+/// A worker takes a request: it is done at an instant, was emitted at one, and its reply travels for a while. As in
+/// [`super::kernel`]: of the instants at which workers are free, the first has been taken, and what is before the new one
+/// moves down by one.
 #[inline(always)]
-fn record(counts: &mut Table, places: &[u16; LANES]) {
-    for &place in places {
-        counts[usize::from(place)] += 1;
+fn enter<S: Ticks, const DOWN: bool, const VARIES: bool, const N: usize>(
+    simd: S,
+    [free, whose, travel]: [&mut [S::i32s; N]; 3],
+    [done, emission, own_travel]: [S::i32s; 3],
+) {
+    for j in 0..N {
+        let stays = if j == 0 { done } else { simd.max_i32s(free[j], done) };
+        let (mut owner, mut way) = (emission, own_travel);
+        if DOWN && j > 0 {
+            let is_after = simd.greater_than_i32s(free[j], done);
+            owner = simd.select_i32s(is_after, whose[j], emission);
+            if VARIES {
+                way = simd.select_i32s(is_after, travel[j], own_travel);
+            }
+        }
+        if DOWN && j + 1 < N {
+            let is_after = simd.greater_than_i32s(free[j + 1], done);
+            owner = simd.select_i32s(is_after, owner, whose[j + 1]);
+            if VARIES {
+                way = simd.select_i32s(is_after, way, travel[j + 1]);
+            }
+        }
+        if DOWN {
+            whose[j] = owner;
+            if VARIES {
+                travel[j] = way;
+            }
+        }
+        free[j] = if j + 1 == N { stays } else { simd.min_i32s(free[j + 1], stays) };
     }
 }
 
-/// The counters of latencies and one: row and lane. Eight digits behind the first and the last bits of the exponent
-/// are the row. Rounding in the conversion must not reach them: the bit that decides about it is cleared.
-#[inline(always)]
-fn place<S: Ticks>(simd: S, span: S::i32s, number: S::u32s) -> S::u32s {
-    let bits = simd.transmute_u32s_i32s(span);
-    let below = simd.wrapping_dyn_shr_u32s(bits, simd.splat_u32s(24));
-    let exact = simd.and_u32s(bits, simd.not_u32s(below));
-    let float = simd.float_bits(simd.transmute_i32s_u32s(exact));
-    let row = simd.wrapping_dyn_shr_u32s(float, simd.splat_u32s(15 - LANES.ilog2()));
-    simd.or_u32s(simd.and_u32s(row, simd.splat_u32s(0xFFF0)), number)
+/// Workers that are kept in registers where there are more.
+const TOP: usize = 6;
+/// One place more, for what falls out.
+const ROOM: usize = TOP + 1;
+
+/// When workers are free, whose requests they serve, and how long the replies travel, of `C` workers at most. What has
+/// numbers that are not known beforehand stands apart from what can live in registers.
+type Ring<S, const V: usize, const C: usize> = [[[<S as Simd>::i32s; 3]; C]; V];
+
+/// The state of many workers, but for those in the ring.
+struct Queue<S: Simd, const V: usize> {
+    /// The last [`TOP`], ascending, behind the place for what falls out.
+    top: [[[S::i32s; ROOM]; 3]; V],
+    /// The last instant in the ring.
+    back: [S::i32s; V],
+    /// Where the ring begins, and how many are in it.
+    head: usize,
+    len: usize,
 }
 
-impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
-    /// A worker takes a request that is done at `done`; as in [`super::kernel`].
+impl<S: Ticks, const V: usize> Queue<S, V> {
+    /// The first `used` workers of a state, more than [`TOP`]; of no use where `C` is not.
+    #[inline(always)]
+    fn new<const C: usize>(simd: S, s: &State<S, V, C>, used: usize) -> (Self, Ring<S, V, C>) {
+        let none = simd.splat_i32s(0);
+        let len = used - TOP;
+        let mut ring = [[[none; 3]; C]; V];
+        let mut queue = Queue { top: [[[none; ROOM]; 3]; V], back: [none; V], head: 0, len };
+        if C > TOP {
+            for v in 0..V {
+                for c in 0..len.min(C) {
+                    ring[v][c] = [s.free[v][c], s.whose[v][c], s.travel[v][c]];
+                }
+                for place in 1..ROOM {
+                    let c = (len + place - 1).min(C - 1);
+                    queue.top[v][0][place] = s.free[v][c];
+                    queue.top[v][1][place] = s.whose[v][c];
+                    queue.top[v][2][place] = s.travel[v][c];
+                }
+                queue.back[v] = ring[v][(len - 1).min(C - 1)][0];
+            }
+        }
+        (queue, ring)
+    }
+
+    /// The first worker takes a request.
     #[inline(always)]
     fn enter<const DOWN: bool, const VARIES: bool>(
         &mut self,
         simd: S,
         v: usize,
-        done: S::i32s,
-        emission: S::i32s,
-        own_travel: S::i32s,
+        ring: &mut [[S::i32s; 3]],
+        new: [S::i32s; 3],
     ) {
-        let (free, carried, travel) = (&mut self.free[v], &mut self.whose[v], &mut self.travel[v]);
-        for j in 0..C {
-            // Place 0 was taken, so what is before the new instant moves down by one.
-            let stays = if j == 0 { done } else { simd.max_i32s(free[j], done) };
-            let (mut owner, mut way) = (emission, own_travel);
-            if DOWN && j > 0 {
-                let is_after = simd.greater_than_i32s(free[j], done);
-                owner = simd.select_i32s(is_after, carried[j], emission);
-                if VARIES {
-                    way = simd.select_i32s(is_after, travel[j], own_travel);
-                }
-            }
-            if DOWN && j + 1 < C {
-                let is_after = simd.greater_than_i32s(free[j + 1], done);
-                owner = simd.select_i32s(is_after, owner, carried[j + 1]);
-                if VARIES {
-                    way = simd.select_i32s(is_after, way, travel[j + 1]);
-                }
-            }
-            if DOWN {
-                carried[j] = owner;
-                if VARIES {
-                    travel[j] = way;
-                }
-            }
-            free[j] = if j + 1 == C { stays } else { simd.min_i32s(free[j + 1], stays) };
+        let [free, whose, travel] = &mut self.top[v];
+        enter::<S, DOWN, VARIES, ROOM>(simd, [free, whose, travel], new);
+        let mut out = [free[0], whose[0], travel[0]];
+        // What does not vary is not carried along.
+        let parts = if !DOWN { 1 } else { 2 + usize::from(VARIES) };
+        if !simd.any(simd.less_than_i32s(out[0], self.back[v])) {
+            ring[self.head][..parts].copy_from_slice(&out[..parts]);
+            self.back[v] = out[0];
+            return;
         }
+        let mut place = self.head;
+        for step in 1..self.len {
+            let before = if self.head >= step { self.head - step } else { self.head + self.len - step };
+            let old = ring[before];
+            let is_after = simd.greater_than_i32s(old[0], out[0]);
+            if !simd.any(is_after) {
+                break;
+            }
+            for part in 0..parts {
+                ring[place][part] = simd.select_i32s(is_after, old[part], out[part]);
+                out[part] = simd.select_i32s(is_after, out[part], old[part]);
+            }
+            place = before;
+        }
+        ring[place][..parts].copy_from_slice(&out[..parts]);
+        self.back[v] = ring[self.head][0];
     }
 
+    /// The next worker is the first.
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.head = if self.head + 1 == self.len { 0 } else { self.head + 1 };
+    }
+
+    /// Back to a state.
+    #[inline(always)]
+    fn leave<const C: usize>(&self, ring: &Ring<S, V, C>, s: &mut State<S, V, C>) {
+        for v in 0..V {
+            for c in 0..self.len.min(C) {
+                let place = self.head + c;
+                let place = if place < self.len { place } else { place - self.len };
+                [s.free[v][c], s.whose[v][c], s.travel[v][c]] = ring[v][place];
+            }
+            for place in 1..ROOM {
+                let c = (self.len + place - 1).min(C - 1);
+                s.free[v][c] = self.top[v][0][place];
+                s.whose[v][c] = self.top[v][1][place];
+                s.travel[v][c] = self.top[v][2][place];
+            }
+        }
+    }
+}
+
+/// Counters, one per lane.
+#[inline(always)]
+fn record(counts: &mut Table, places: &Places) {
+    for (lane, &place) in places.iter().enumerate() {
+        counts[usize::from(place as u16) + lane] += 1;
+    }
+}
+
+/// The counters of latencies and one, times [`LANES`]. Eight digits behind the first and the last bits of the exponent
+/// are the row. What is cut off leaves fewer digits than a float has, so that nothing is rounded.
+#[inline(always)]
+fn place<S: Ticks>(simd: S, span: S::i32s) -> S::u32s {
+    let float = simd.float_bits(shift_right(simd, span, CUT));
+    let row = simd.wrapping_dyn_shr_u32s(float, simd.splat_u32s(15 - LANES.ilog2()));
+    simd.and_u32s(row, simd.splat_u32s(0xFFF0))
+}
+
+impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
     /// Counts a latency that is late or above.
     #[inline(always)]
     fn count(&mut self, simd: S, fixed: &Fixed<S, V, C>, v: usize, span: S::i32s) {
@@ -790,7 +956,7 @@ impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
             self.count(simd, fixed, v, known);
         }
         let recorded = simd.select_i32s(is_seen, span, simd.splat_i32s(UNSEEN));
-        place(simd, recorded, fixed.number[v])
+        place(simd, recorded)
     }
 
     /// Counts those that come back within the observed span.
