@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{ContainerCreateBody, ContainerUpdateBody, HostConfig};
+use bollard::models::{
+    ContainerCreateBody, ContainerUpdateBody, HostConfig, SystemInfoCgroupDriverEnum,
+    SystemInfoCgroupVersionEnum,
+};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
     ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
@@ -24,6 +27,7 @@ use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, LABEL_KIND, LABEL_RUN, Resource};
 use crate::plan::Node;
+use crate::provider::priority;
 
 /// Where the binary is inside a container.
 pub const AGENT: &str = "/offing-agent";
@@ -90,6 +94,19 @@ impl Docker {
         Ok((info.server_version.unwrap_or_else(|| "unknown".into()), cgroups))
     }
 
+    /// Whether containers can be put into a group that we have made: see [`priority`].
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) fn takes_groups(&self) -> Result<bool, EmuError> {
+        let info = self
+            .runtime
+            .block_on(self.api.info())
+            .map_err(|cause| EmuError::engine("describe itself", cause))?;
+        let makes_them_itself = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::CGROUPFS);
+        Ok(makes_them_itself && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1))
+    }
+
     /// Makes an image that holds one file, [`AGENT`].
     ///
     /// # Errors
@@ -115,12 +132,19 @@ impl Docker {
         })
     }
 
-    /// Starts a node that waits for commands: the process number of its first process. Its quota is not in
-    /// force yet.
+    /// Starts a node that waits for commands, in a control group if one is given: the process number of its first
+    /// process. Its quota is not in force yet.
     ///
     /// # Errors
     /// The engine refuses it, or it ends at once.
-    pub fn start(&self, run: &str, container: &str, image: &str, node: &Node) -> Result<i64, EmuError> {
+    pub fn start(
+        &self,
+        run: &str,
+        container: &str,
+        group: Option<&str>,
+        node: &Node,
+    ) -> Result<i64, EmuError> {
+        let image = image_name(run);
         let failed = |cause: &dyn std::fmt::Display| {
             EmuError::engine(format!("start the container {container}"), cause)
         };
@@ -143,6 +167,8 @@ impl Docker {
                 // The same as memory means: no swap.
                 memory_swap: memory,
                 cpuset_cpus: pinned,
+                cgroup_parent: group.map(|group| format!("/{group}")),
+                cpu_shares: Some(i64::from(priority::WEIGHT)),
                 cap_drop: Some(vec!["ALL".into()]),
                 security_opt: Some(vec!["no-new-privileges".into()]),
                 readonly_rootfs: Some(true),
@@ -295,7 +321,7 @@ impl Docker {
                 let options = RemoveImageOptionsBuilder::new().force(true).build();
                 self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
             }
-            Kind::Process | Kind::Namespace => Ok(()),
+            Kind::Process | Kind::Namespace | Kind::Group => Ok(()),
         }
     }
 
