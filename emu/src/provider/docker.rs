@@ -31,6 +31,8 @@ use crate::provider::priority;
 
 /// Where the binary is inside a container.
 pub const AGENT: &str = "/offing-agent";
+/// The tag of every image.
+const TAG: &str = ":run";
 /// The kernel's period of enforcement [us].
 const PERIOD_US: f64 = 100_000.0;
 /// The least memory that the engine grants [byte].
@@ -120,8 +122,12 @@ impl Docker {
             format!("LABEL {LABEL_KIND}={}", Kind::Image.name()),
             format!("ENTRYPOINT [\"{AGENT}\"]"),
         ];
-        let options =
-            CreateImageOptionsBuilder::new().from_src("-").repo(image).tag("run").changes(changes).build();
+        let options = CreateImageOptionsBuilder::new()
+            .from_src("-")
+            .repo(image)
+            .tag(TAG.trim_start_matches(':'))
+            .changes(changes)
+            .build();
         self.runtime.block_on(async {
             let mut progress =
                 self.api.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
@@ -154,7 +160,7 @@ impl Docker {
             .as_ref()
             .map(|cores| cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
         let body = ContainerCreateBody {
-            image: Some(format!("{image}:run")),
+            image: Some(format!("{image}{TAG}")),
             cmd: Some(vec!["serve".into()]),
             hostname: Some(node.name.clone()),
             labels: Some(HashMap::from([
@@ -319,7 +325,9 @@ impl Docker {
             }
             Kind::Image => {
                 let options = RemoveImageOptionsBuilder::new().force(true).build();
-                self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
+                let is_named = !name.starts_with("sha256:");
+                let image = if is_named { format!("{name}{TAG}") } else { name.clone() };
+                self.api.remove_image(&image, Some(options), None).await.map(|_| ())
             }
             Kind::Process | Kind::Namespace | Kind::Group => Ok(()),
         }
@@ -362,9 +370,13 @@ impl Docker {
                 }
             }
             for image in images {
-                let name = image.repo_tags.iter().find_map(|tag| tag.strip_suffix(":run"));
-                if let (Some(name), Some(run)) = (name, run_of(Some(image.labels))) {
-                    all.push((run, Resource { kind: Kind::Image, name: name.into() }));
+                let named = image.repo_tags.iter().find_map(|tag| tag.strip_suffix(TAG)).map(String::from);
+                // One that a stranger's container kept from being removed has lost its name. What others have built
+                // from ours has the labels, too, and a parent.
+                let is_nameless = image.repo_tags.iter().all(|tag| tag == "<none>:<none>");
+                let nameless = (is_nameless && image.parent_id.is_empty()).then_some(image.id);
+                if let (Some(name), Some(run)) = (named.or(nameless), run_of(Some(image.labels))) {
+                    all.push((run, Resource { kind: Kind::Image, name }));
                 }
             }
             Ok(all)
