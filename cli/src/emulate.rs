@@ -14,7 +14,7 @@ use offing_emu::ledger::{self, Entry, Resource, default_folder};
 use offing_emu::links::{forwarder, netem};
 use offing_emu::{
     Application, EmuError, Inventory, LinkKind, Plan, Proof, RunPlan, Settings, Subject, Tools, Transport,
-    Which, down, find_agent, interrupt, plan,
+    Which, check_agent, down, find_agent, interrupt, plan,
 };
 use serde::Serialize;
 
@@ -182,8 +182,10 @@ fn folder(state: &State) -> PathBuf {
 fn tools(agent: Option<&Path>, state: &State, settings: &Settings) -> Result<Tools, Failure> {
     let program = env::current_exe()
         .map_err(|cause| Failure::Infrastructure(format!("cannot find this program: {cause}")))?;
+    let agent = find_agent(agent, &program)?;
+    check_agent(&agent, settings.application)?;
     Ok(Tools {
-        agent: find_agent(agent, &program)?,
+        agent,
         forwarder: vec![program.to_string_lossy().into(), "emulate".into(), "forwarder".into()],
         state: folder(state),
         links: settings.links,

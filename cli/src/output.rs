@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::{process, thread};
@@ -159,12 +160,22 @@ pub struct Screen {
 impl Screen {
     /// What standard output is connected to.
     pub fn of_stdout() -> Self {
+        Screen::of(&io::stdout())
+    }
+
+    /// What standard error is connected to.
+    #[cfg(feature = "emu")]
+    pub fn of_stderr() -> Self {
+        Screen::of(&io::stderr())
+    }
+
+    fn of(stream: &(impl IsTerminal + AsFd)) -> Self {
         let stated = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
         let width = stated.filter(|&columns: &usize| columns > 0).unwrap_or_else(|| {
-            terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| usize::from(width.0))
+            terminal_size::terminal_size_of(stream).map_or(80, |(width, _)| usize::from(width.0))
         });
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        Screen { width: width.clamp(20, 400), colour: io::stdout().is_terminal() && !unwanted && !dumb }
+        Screen { width: width.clamp(20, 400), colour: stream.is_terminal() && !unwanted && !dumb }
     }
 }

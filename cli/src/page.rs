@@ -98,6 +98,33 @@ impl Page {
         }
     }
 
+    /// The same; columns that do not fit side by side follow below, each time after the first one.
+    #[cfg(feature = "emu")]
+    pub fn folded(&mut self, rows: &[Vec<String>]) {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width =
+            |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
+        let mut at = 1;
+        while at < columns {
+            let mut used = widths[0] + 2 + widths[at];
+            let mut end = at + 1;
+            while end < columns && used + 2 + widths[end] <= self.screen.width {
+                used += 2 + widths[end];
+                end += 1;
+            }
+            let part = |row: &Vec<String>| {
+                let some = row.iter().enumerate().filter(|(i, _)| *i == 0 || (at..end).contains(i));
+                some.map(|(_, cell)| cell.clone()).collect()
+            };
+            if at > 1 {
+                self.blank();
+            }
+            self.columns(&rows.iter().map(part).collect::<Vec<_>>());
+            at = end;
+        }
+    }
+
     fn paint(&self, style: Style, text: &str) -> String {
         let code = match style {
             Style::Bold => 1,
@@ -157,6 +184,20 @@ mod tests {
     fn lines_break_between_words_and_never_before_a_per_cent_sign() {
         assert_eq!(wrap("edge 12.5 % and more", 10), ["edge", "12.5 % and", "more"]);
         assert_eq!(wrap("unbreakable word", 5), ["unbreakable", "word"]);
+    }
+
+    #[test]
+    #[cfg(feature = "emu")]
+    fn columns_that_do_not_fit_side_by_side_follow_below() {
+        let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
+        let rows = [row(["run", "mean ms", "p95 ms"]), row(["a-1", "12.5", "20.25"])];
+        let told = |width| {
+            let mut page = Page::new(Screen { width, colour: false });
+            page.folded(&rows);
+            page.into_text()
+        };
+        assert_eq!(told(20), "run  mean ms  p95 ms\na-1  12.5     20.25\n");
+        assert_eq!(told(19), "run  mean ms\na-1  12.5\n\nrun  p95 ms\na-1  20.25\n");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::{offing, scratch};
+use support::{offing, offing_in, scratch};
 
 const SCENARIO: &str = "data/shortlisted.toml";
 
@@ -152,8 +152,7 @@ fn a_space_is_measured_whole_in_an_order_that_the_seed_decides() {
         lines
     };
     let given = order("order-given", &["--order", "given"]);
-    let of =
-        |n: u32| ["edge", "cloud"].map(|target| format!("deploy.target {target}, repetition {n}: writing"));
+    let of = |n: u32| ["edge", "cloud"].map(|target| format!("{}-{n}: writing", &ids()[target][..8]));
     assert_eq!(given, [of(1), of(2), of(3)].concat());
     let random = order("order-random", &[]);
     assert_eq!(random, order("order-again", &[]));
@@ -267,4 +266,101 @@ fn a_plan_says_what_runs_where() {
     let told = offing(&network).expect_code(0);
     assert!(told.stderr.contains("is ignored"), "{}", told.stderr);
     assert!(told.stdout.contains("application: network over mqtt"), "{}", told.stdout);
+}
+
+#[test]
+fn progress_is_told_by_ids_in_lines_that_fit_the_screen() {
+    let recorded = recorded("recorded-narrow", 2);
+    let replay = ["--provider", "rehearsal", "--recorded", text(&recorded), "--repeat", "2"];
+    let told = |name: &str, columns: &str| {
+        let out = folder(name);
+        let run = ["emulate", "run", SCENARIO, "--order", "given", "--out", text(&out)];
+        offing_in(&[&run[..], &replay].concat(), &[("COLUMNS", columns)]).expect_code(0)
+    };
+    let wide = told("wide", "80");
+    let [edge, cloud] = ["edge", "cloud"].map(|target| ids()[target][..8].to_string());
+    // What the deployments differ in is said once, and then never again.
+    let expected = format!(
+        "shortlisted: 2 deployments, 2 times each\n{edge}     deploy.target edge\n{cloud}     deploy.target cloud\n\
+         [1 of 4] {edge}-1: writing\n[2 of 4] {cloud}-1: writing\n[3 of 4] {edge}-2: writing\n[4 of 4] {cloud}-2: writing\n"
+    );
+    assert_eq!(wide.stderr, expected);
+    let narrow = told("narrow", "34");
+    for text in [&wide.stderr, &narrow.stderr, &narrow.stdout] {
+        assert!(!text.contains('\x1b'), "it is piped: {text:?}");
+    }
+    assert!(
+        wide.stdout.lines().all(|line| line.chars().count() <= 80 || line.contains('/')),
+        "{}",
+        wide.stdout
+    );
+    let is_narrow = |line: &str| line.chars().count() <= 34;
+    assert!(narrow.stderr.lines().all(is_narrow), "{}", narrow.stderr);
+    // Columns that have no room follow below, by the same runs.
+    assert_eq!(narrow.stdout.matches("\nrun ").count(), 6, "{}", narrow.stdout);
+}
+
+#[test]
+fn a_continuum_configuration_is_measured_like_a_scenario() {
+    const FILE: &str = "data/measured.cfg";
+    let here = ["--set", "deploy.provider=docker", "--set", "deploy.manager=none", "--set", "duration=20 s"];
+    let plan = ["emulate", "plan", FILE, "--links", "forwarder"];
+    let refused = offing(&plan).expect_code(2).stderr;
+    for word in ["--set deploy.provider=docker", "--set deploy.manager=none"] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    let planned = offing(&[&plan[..], &here, &["--json"]].concat()).expect_code(0).json();
+    let run = &planned["runs"][0];
+    // Continuum's quota of a fifth of two cores, and its 4G network.
+    assert_eq!(
+        (run["nodes"][1]["name"].as_str(), run["nodes"][1]["cpus"].as_f64()),
+        (Some("edge-0"), Some(0.4))
+    );
+    assert_eq!(
+        (run["paths"][0]["latency"].as_u64(), run["media"][0]["rate_bit_s"].as_f64()),
+        (Some(7_500_000), Some(7.21e6))
+    );
+    // Recorded as if it had been measured.
+    let recorded = folder("recorded-cfg");
+    let id = run["deployment"].as_str().expect("a text");
+    let folder_of_run = recorded.join("runs").join(format!("{id}-1"));
+    fs::create_dir_all(&folder_of_run).expect("it can be made");
+    let trace = folder_of_run.join("requests.csv");
+    offing(&[&["simulate", FILE, "--trace", text(&trace)], &here[..]].concat()).expect_code(0);
+    fs::write(folder_of_run.join("run.json"), facts("edge").to_string()).expect("it can be written");
+    let out = folder("measured-cfg");
+    let replay = ["--provider", "rehearsal", "--recorded", text(&recorded), "--out", text(&out)];
+    let told = offing(&[&["emulate", "run", FILE, "--continuum-tables"], &replay[..], &here].concat())
+        .expect_code(0);
+    assert!(told.stdout.contains("worker_id") && told.stdout.contains("connected_to"), "{}", told.stdout);
+    let rows = rows(&read(out.join("summary.csv")));
+    assert_eq!((rows.len(), rows[0]["deployment"].as_str(), rows[0]["valid"].as_str()), (1, id, "true"));
+    assert_eq!(rows[0]["requests"], "100");
+}
+
+#[test]
+fn bursts_recorded_arrivals_and_a_pipeline_that_is_cut_are_planned() {
+    let app = |arrivals: &str| {
+        format!(
+            "app={{ {arrivals}, frame = '40 kB', stage = [{{ work = '1 ms', output = '6 kB' }}, \
+             {{ work = '5 ms', output = '64 B' }}] }}"
+        )
+    };
+    for arrivals in [
+        "rate = '8 /s', arrivals = { bursts = { on = '1 s', off = '3 s' } }",
+        "rate = '8 /s', arrivals = { jitter = '9 ms' }",
+    ] {
+        let app = app(arrivals);
+        let set =
+            ["--set", &app, "--set", "deploy.cut=1", "--set", "space={}", "--set", "deploy.target=edge"];
+        let plan = ["emulate", "plan", SCENARIO, "--links", "forwarder", "--json"];
+        let planned = offing(&[&plan[..], &set].concat()).expect_code(0).json();
+        assert_eq!(planned["runs"][0]["warnings"], json!([]), "{planned}");
+    }
+    // What holds for all deployments is said once.
+    let set = ["--set", "app.outstanding=1"];
+    let told =
+        offing(&[&["emulate", "plan", SCENARIO, "--links", "forwarder"], &set[..]].concat()).expect_code(2);
+    assert_eq!(told.stderr.matches("closed loop").count(), 1, "{}", told.stderr);
+    assert!(told.stderr.contains("and 1 more"), "{}", told.stderr);
 }

@@ -11,8 +11,10 @@ use std::cell::RefCell;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path as FilePath, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::application::Application;
 use crate::down::{RUN_ARGUMENT, down_one};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
@@ -21,6 +23,7 @@ use crate::links::forwarder::{Attachment, Forwarder, Report, Spec};
 use crate::links::{Links, Netem};
 use crate::plan::{LinkKind, RunPlan};
 use crate::provider::docker::{Docker, Task, container_prefix, image_name, namespace};
+use crate::provider::priority;
 
 /// What is needed on this host to carry out a plan.
 #[derive(Clone, Debug)]
@@ -71,13 +74,26 @@ impl Inventory {
         let image = image_name(&inventory.run);
         inventory.making(Kind::Image, &image)?;
         inventory.docker.import(&inventory.run, &image, &binary)?;
+        let group = inventory.go_first()?;
         for i in 0..inventory.plan.nodes.len() {
             let container = inventory.container(i);
             inventory.making(Kind::Container, &container)?;
-            let end = inventory.docker.start(&inventory.run, &container, &image, &inventory.plan.nodes[i])?;
+            let node = &inventory.plan.nodes[i];
+            let end = inventory.docker.start(&inventory.run, &container, group.as_deref(), node)?;
             inventory.ends.push(end);
         }
         Ok(inventory)
+    }
+
+    /// Makes the group in which the nodes go before other programs, where that can be done.
+    fn go_first(&mut self) -> Result<Option<String>, EmuError> {
+        if !(priority::is_possible() && self.docker.takes_groups()?) {
+            return Ok(None);
+        }
+        let group = priority::group_name(&self.run);
+        self.making(Kind::Group, &group)?;
+        priority::make(&group)?;
+        Ok(Some(group))
     }
 
     /// Makes the links.
@@ -258,6 +274,29 @@ pub fn find_agent(said: Option<&FilePath>, program: &FilePath) -> Result<PathBuf
         false => Err(EmuError::Refused(vec![format!(
             "there is no binary for the nodes at `{}`; make one by `lab/agent.sh` and name it by --agent or OFFING_AGENT",
             place.display()
+        )])),
+    }
+}
+
+/// Whether a binary for the nodes can do what is asked of its workers, before anything is made.
+///
+/// # Errors
+/// It cannot, or it does not run on this host.
+pub fn check_agent(agent: &FilePath, application: Application) -> Result<(), EmuError> {
+    if application == Application::Burn {
+        return Ok(());
+    }
+    // A worker process without any frame: it loads the network, says what it is, and ends.
+    let config = r#"{"seed":0,"worker":0,"process":"network"}"#;
+    let done = Command::new(agent).args(["app", "process", config]).stdin(Stdio::null()).output();
+    let done = done.map_err(|cause| EmuError::file(agent, cause))?;
+    match done.status.success() {
+        true => Ok(()),
+        false => Err(EmuError::Refused(vec![format!(
+            "`{}` cannot classify pictures ({}); make a binary that can by `lab/agent.sh --network` and name it by \
+             --agent or OFFING_AGENT, or leave out `--application network`",
+            agent.display(),
+            String::from_utf8_lossy(&done.stderr).trim()
         )])),
     }
 }

@@ -9,6 +9,7 @@ use crate::error::EmuError;
 use crate::ledger::{self, Kind, Ledger, Resource};
 use crate::links::netem;
 use crate::provider::docker::Docker;
+use crate::provider::priority;
 
 /// Which runs to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +81,13 @@ pub(crate) fn down_one(
             }
         }
     }
-    // Links go first, for they hang on containers; images last, for containers hang on them.
+    // Links go first, for they hang on containers; groups and images last, for containers hang on them.
     left.sort_by_key(|resource| match resource.kind {
         Kind::Process => 0,
         Kind::Namespace => 1,
         Kind::Container => 2,
-        Kind::Image => 3,
+        Kind::Group => 3,
+        Kind::Image => 4,
     });
     let mut ledger = ledger;
     let mut gone = Vec::new();
@@ -93,6 +95,7 @@ pub(crate) fn down_one(
         match (resource.kind, docker) {
             (Kind::Process, _) => end_processes(run),
             (Kind::Namespace, _) => netem::remove_namespace(&resource.name)?,
+            (Kind::Group, _) => priority::remove(&resource.name)?,
             (Kind::Container | Kind::Image, Ok(docker)) => docker.remove(run, &resource)?,
             (Kind::Container | Kind::Image, Err(cause)) => {
                 return Err(EmuError::engine(

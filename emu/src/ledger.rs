@@ -32,6 +32,8 @@ pub enum Kind {
     Process,
     /// A named network namespace.
     Namespace,
+    /// A control group that containers are put into.
+    Group,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Image => "image",
             Kind::Process => "process",
             Kind::Namespace => "namespace",
+            Kind::Group => "group",
         }
     }
 }

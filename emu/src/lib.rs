@@ -46,7 +46,7 @@ pub mod record;
 
 pub use application::{Application, Transport, Workload};
 pub use campaign::{Campaign, Finished, Made, News, Order, Provider, Step, Subject};
-pub use cluster::{Cluster, Inventory, Tools, find_agent};
+pub use cluster::{Cluster, Inventory, Tools, check_agent, find_agent};
 pub use collect::{HostFacts, NodeUse};
 pub use down::{Which, down};
 pub use error::EmuError;

@@ -194,19 +194,30 @@ const MOST_NODES: usize = 250;
 /// # Errors
 /// [`EmuError::Refused`] with every reason if something cannot be emulated or does not fit.
 pub fn plan(deployments: &[Deployment], settings: &Settings, host: Host) -> Result<Plan, EmuError> {
-    let mut reasons = Vec::new();
+    let mut refused: Vec<(String, Vec<String>)> = Vec::new();
     let mut runs = Vec::new();
     for deployment in deployments {
         match plan_one(deployment, settings, host) {
             Ok(run) => runs.push(run),
-            Err(refused) => reasons.extend(
-                refused.into_iter().map(|reason| format!("deployment {}: {reason}", deployment.id())),
-            ),
+            Err(reasons) => {
+                for reason in reasons {
+                    match refused.iter_mut().find(|(said, _)| *said == reason) {
+                        Some((_, ids)) => ids.push(deployment.id()),
+                        None => refused.push((reason, vec![deployment.id()])),
+                    }
+                }
+            }
         }
     }
-    match reasons.is_empty() {
+    // What holds for many deployments is said once.
+    let told = |(reason, ids): &(String, Vec<String>)| match &ids[..] {
+        [id] => format!("deployment {id}: {reason}"),
+        [id, others @ ..] => format!("deployment {id} and {} more: {reason}", others.len()),
+        [] => unreachable!("a reason is of a deployment"),
+    };
+    match refused.is_empty() {
         true => Ok(Plan { settings: settings.clone(), host, runs }),
-        false => Err(EmuError::Refused(reasons)),
+        false => Err(EmuError::Refused(refused.iter().map(told).collect())),
     }
 }
 
@@ -290,10 +301,18 @@ fn unsupported(deployment: &Deployment, kind: LinkKind) -> Vec<String> {
     let mut reasons = Vec::new();
     let placement = &deployment.placement;
     if placement.provider != Provider::Docker {
-        reasons.push("only `deploy.provider = \"docker\"` can be measured".into());
+        reasons.push(
+            "only `deploy.provider = \"docker\"` can be measured; to measure it here all the same, add \
+             `--set deploy.provider=docker`"
+                .into(),
+        );
     }
     if placement.manager != Manager::None {
-        reasons.push("only `deploy.manager = \"none\"` can be measured".into());
+        reasons.push(
+            "only `deploy.manager = \"none\"` can be measured; to measure it here all the same, add \
+             `--set deploy.manager=none`"
+                .into(),
+        );
     }
     reasons.extend(application::unsupported(deployment));
     let Some((link, up)) = used_link(deployment) else { return reasons };

@@ -31,7 +31,10 @@ fn files(name: &str, deployment: &Deployment, seed: u64) -> Vec<(String, String)
     let app = &mut deployment.app;
     let stages = app.stages.iter_mut().flat_map(|stage| [&mut stage.work, &mut stage.output]);
     for distribution in [&mut app.frame, &mut app.prepare].into_iter().chain(stages) {
-        if let Distribution::Empirical { source, values } = distribution {
+        // Values that no file holds are written into the scenario.
+        if let Distribution::Empirical { source, values } = distribution
+            && !source.is_empty()
+        {
             let lines = values.iter().map(|value| format!("{value}\n")).collect();
             keep(&mut files, source, lines);
         }

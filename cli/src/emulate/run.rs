@@ -19,7 +19,7 @@ use super::{clear_up_on_interrupt, made, planned, tools};
 use crate::args::{self, EmulateRun, EmulateTables};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
-use crate::page::{Page, Style, percent, significant};
+use crate::page::{Page, Style, count, percent, significant};
 use crate::{manifest, row};
 
 /// What was asked, and what each deployment takes.
@@ -53,11 +53,19 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
     for (at, finished) in campaign.kept(&record)?.into_iter().enumerate() {
         rows[at] = finished.map(|finished| columns.row(&campaign, &finished));
     }
+    let screen = Screen::of_stderr();
+    note(announcement(&campaign, rows.iter().flatten().count(), screen).trim_end());
+    let width = screen.width;
     let mut tell = |news: News<'_>| match news {
         News::Step { number, of, subject, repetition, step, left } => {
+            let name = told_name(subject, repetition);
+            let mut line = format!("[{number} of {of}] {name}: {step}");
             let left = left.map_or(String::new(), |left| format!(", about {} left", roughly(left)));
-            let name = label(subject);
-            note(&format!("[{number}/{of}] {name}, repetition {repetition}: {step}{left}"));
+            // A narrow screen has no room for everything.
+            if line.len() + left.len() <= width {
+                line += &left;
+            }
+            note(&line);
             Ok(())
         }
         News::Done(finished) => {
@@ -236,6 +244,30 @@ fn as_json(campaign: &Campaign, record: &Record, runs: &[Finished]) -> Value {
     })
 }
 
+/// A run as the screen calls it: the beginning of its deployment's id, and its repetition.
+fn told_name(subject: &Subject, repetition: u32) -> String {
+    run_name(&subject.id[..8], repetition)
+}
+
+/// What is about to be measured, once, so that progress can be told by ids.
+fn announcement(campaign: &Campaign, kept: usize, screen: Screen) -> String {
+    let mut page = Page::new(screen);
+    let deployments = count(campaign.subjects.len() as u64, "deployment");
+    let times = match campaign.repeat {
+        1 => String::new(),
+        n => format!(", {n} times each"),
+    };
+    let kept = match kept {
+        0 => String::new(),
+        n => format!("; {} kept already", count(n as u64, "run")),
+    };
+    page.marked(Style::Bold, &format!("{}:", campaign.scenario), &format!("{deployments}{times}{kept}"));
+    for subject in &campaign.subjects {
+        page.fact(&subject.id[..8], &label(subject));
+    }
+    page.into_text()
+}
+
 /// What people call a deployment.
 fn label(subject: &Subject) -> String {
     if subject.axes.is_empty() {
@@ -258,7 +290,7 @@ fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
     rows[0].push("use".into());
     for run in runs {
         let (summary, facts) = (&run.summary, &run.observed.facts);
-        let name = format!("{}-{}", &campaign.subjects[run.subject].id[..8], run.repetition);
+        let name = told_name(&campaign.subjects[run.subject], run.repetition);
         let requests = &summary.requests;
         let mut row = vec![
             name,
@@ -281,10 +313,10 @@ fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
         );
         rows.push(row);
     }
-    page.columns(&rows);
+    page.folded(&rows);
     page.blank();
     for run in runs {
-        let name = run_name(&campaign.subjects[run.subject].id[..8], run.repetition);
+        let name = told_name(&campaign.subjects[run.subject], run.repetition);
         if let Some(reason) = &run.observed.facts.reason {
             page.marked(Style::Alarm, &format!("{name}: not valid:"), reason);
         }

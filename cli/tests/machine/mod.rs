@@ -38,8 +38,8 @@ fn lacking(diagnosis: &Value) -> String {
     missing.map(|finding| finding["what"].as_str().expect("a text")).collect::<Vec<_>>().join(", ")
 }
 
-/// What exists on this machine that a run could have left: containers, images, networks, devices, namespaces,
-/// processes.
+/// What exists on this machine that a run could have left: containers, images, networks, devices, namespaces, control
+/// groups, processes.
 pub fn existing() -> BTreeSet<String> {
     let lines = |program: &str, args: &[&str]| -> Vec<String> {
         let output = Command::new(program).args(args).output().expect("the program is there");
@@ -58,6 +58,10 @@ pub fn existing() -> BTreeSet<String> {
     };
     all.extend(names("/sys/class/net"));
     all.extend(names("/run/netns"));
+    for hierarchy in names("/sys/fs/cgroup") {
+        let groups = names(&hierarchy.replace("cgroup ", "cgroup/"));
+        all.extend(groups.into_iter().filter(|group| group.contains(" offing-")));
+    }
     for process in fs::read_dir("/proc").expect("it is mounted").flatten() {
         let arguments = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
         // Inside a node the binary lies in the root folder.

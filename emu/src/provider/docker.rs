@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{ContainerCreateBody, ContainerUpdateBody, HostConfig};
+use bollard::models::{
+    ContainerCreateBody, ContainerUpdateBody, HostConfig, SystemInfoCgroupDriverEnum,
+    SystemInfoCgroupVersionEnum,
+};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
     ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
@@ -24,9 +27,12 @@ use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, LABEL_KIND, LABEL_RUN, Resource};
 use crate::plan::Node;
+use crate::provider::priority;
 
 /// Where the binary is inside a container.
 pub const AGENT: &str = "/offing-agent";
+/// The tag of every image.
+const TAG: &str = ":run";
 /// The kernel's period of enforcement [us].
 const PERIOD_US: f64 = 100_000.0;
 /// The least memory that the engine grants [byte].
@@ -90,6 +96,19 @@ impl Docker {
         Ok((info.server_version.unwrap_or_else(|| "unknown".into()), cgroups))
     }
 
+    /// Whether containers can be put into a group that we have made: see [`priority`].
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) fn takes_groups(&self) -> Result<bool, EmuError> {
+        let info = self
+            .runtime
+            .block_on(self.api.info())
+            .map_err(|cause| EmuError::engine("describe itself", cause))?;
+        let makes_them_itself = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::CGROUPFS);
+        Ok(makes_them_itself && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1))
+    }
+
     /// Makes an image that holds one file, [`AGENT`].
     ///
     /// # Errors
@@ -103,8 +122,12 @@ impl Docker {
             format!("LABEL {LABEL_KIND}={}", Kind::Image.name()),
             format!("ENTRYPOINT [\"{AGENT}\"]"),
         ];
-        let options =
-            CreateImageOptionsBuilder::new().from_src("-").repo(image).tag("run").changes(changes).build();
+        let options = CreateImageOptionsBuilder::new()
+            .from_src("-")
+            .repo(image)
+            .tag(TAG.trim_start_matches(':'))
+            .changes(changes)
+            .build();
         self.runtime.block_on(async {
             let mut progress =
                 self.api.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
@@ -115,12 +138,19 @@ impl Docker {
         })
     }
 
-    /// Starts a node that waits for commands: the process number of its first process. Its quota is not in
-    /// force yet.
+    /// Starts a node that waits for commands, in a control group if one is given: the process number of its first
+    /// process. Its quota is not in force yet.
     ///
     /// # Errors
     /// The engine refuses it, or it ends at once.
-    pub fn start(&self, run: &str, container: &str, image: &str, node: &Node) -> Result<i64, EmuError> {
+    pub fn start(
+        &self,
+        run: &str,
+        container: &str,
+        group: Option<&str>,
+        node: &Node,
+    ) -> Result<i64, EmuError> {
+        let image = image_name(run);
         let failed = |cause: &dyn std::fmt::Display| {
             EmuError::engine(format!("start the container {container}"), cause)
         };
@@ -130,7 +160,7 @@ impl Docker {
             .as_ref()
             .map(|cores| cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
         let body = ContainerCreateBody {
-            image: Some(format!("{image}:run")),
+            image: Some(format!("{image}{TAG}")),
             cmd: Some(vec!["serve".into()]),
             hostname: Some(node.name.clone()),
             labels: Some(HashMap::from([
@@ -143,6 +173,8 @@ impl Docker {
                 // The same as memory means: no swap.
                 memory_swap: memory,
                 cpuset_cpus: pinned,
+                cgroup_parent: group.map(|group| format!("/{group}")),
+                cpu_shares: Some(i64::from(priority::WEIGHT)),
                 cap_drop: Some(vec!["ALL".into()]),
                 security_opt: Some(vec!["no-new-privileges".into()]),
                 readonly_rootfs: Some(true),
@@ -293,9 +325,11 @@ impl Docker {
             }
             Kind::Image => {
                 let options = RemoveImageOptionsBuilder::new().force(true).build();
-                self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
+                let is_named = !name.starts_with("sha256:");
+                let image = if is_named { format!("{name}{TAG}") } else { name.clone() };
+                self.api.remove_image(&image, Some(options), None).await.map(|_| ())
             }
-            Kind::Process | Kind::Namespace => Ok(()),
+            Kind::Process | Kind::Namespace | Kind::Group => Ok(()),
         }
     }
 
@@ -336,9 +370,13 @@ impl Docker {
                 }
             }
             for image in images {
-                let name = image.repo_tags.iter().find_map(|tag| tag.strip_suffix(":run"));
-                if let (Some(name), Some(run)) = (name, run_of(Some(image.labels))) {
-                    all.push((run, Resource { kind: Kind::Image, name: name.into() }));
+                let named = image.repo_tags.iter().find_map(|tag| tag.strip_suffix(TAG)).map(String::from);
+                // One that a stranger's container kept from being removed has lost its name. What others have built
+                // from ours has the labels, too, and a parent.
+                let is_nameless = image.repo_tags.iter().all(|tag| tag == "<none>:<none>");
+                let nameless = (is_nameless && image.parent_id.is_empty()).then_some(image.id);
+                if let (Some(name), Some(run)) = (named.or(nameless), run_of(Some(image.labels))) {
+                    all.push((run, Resource { kind: Kind::Image, name }));
                 }
             }
             Ok(all)
