@@ -37,6 +37,13 @@ pub struct Tools {
     pub seed: u64,
 }
 
+impl Tools {
+    /// What is needed where nothing runs on this host: a place for the ledgers.
+    pub fn elsewhere(state: PathBuf) -> Tools {
+        Tools { agent: PathBuf::new(), forwarder: Vec::new(), state, links: LinkKind::Forwarder, seed: 0 }
+    }
+}
+
 /// Nodes that run, without links.
 pub struct Inventory {
     plan: RunPlan,

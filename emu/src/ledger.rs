@@ -32,6 +32,10 @@ pub enum Kind {
     Process,
     /// A named network namespace.
     Namespace,
+    /// A namespace of a Kubernetes cluster. Its name is `<namespace> ["<context>", "<kubeconfig>"]`.
+    KubernetesNamespace,
+    /// What a run has made in somebody else's namespace; named likewise.
+    KubernetesObjects,
 }
 
 impl Kind {
@@ -42,6 +46,8 @@ impl Kind {
             Kind::Image => "image",
             Kind::Process => "process",
             Kind::Namespace => "namespace",
+            Kind::KubernetesNamespace => "kubernetes_namespace",
+            Kind::KubernetesObjects => "kubernetes_objects",
         }
     }
 }

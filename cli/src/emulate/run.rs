@@ -4,18 +4,18 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use offing_core::{Deployment, Parts};
+use offing_core::{Deployment, Manager, Parts};
 use offing_emu::continuum;
 use offing_emu::provider::rehearsal::{Rehearsal, read_run};
 use offing_emu::record::{Record, run_name};
 use offing_emu::{
-    Campaign, EmuError, Finished, HostFacts, Measured, News, Order, Provider, RunFile, Subject,
+    Campaign, EmuError, Finished, HostFacts, Measured, News, Order, Provider, RunFile, Subject, Tools,
 };
 use offing_explore::Metrics;
 use serde_json::{Value, json};
 
 use super::asked::{Asked, asked};
-use super::{clear_up_on_interrupt, made, planned, tools};
+use super::{clear_up_on_interrupt, cluster, made, planned, tools};
 use crate::args::{self, EmulateRun, EmulateTables};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
@@ -38,7 +38,16 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
     };
     let provider = match (args.provider, &args.recorded) {
         (args::Provider::Docker, _) => {
-            Provider::Docker(tools(args.agent.as_deref(), &args.state, &campaign.plan.settings)?)
+            let managed = cluster::managed(&args.cluster, args.agent.as_deref(), &campaign.plan)?;
+            let state = super::folder(&args.state);
+            // Deployments on a cluster need nothing on this host.
+            match (&managed, campaign.plan.runs.iter().all(|run| run.manager == Manager::Kubernetes)) {
+                (Some(_), true) => Provider::Docker(Tools::elsewhere(state), managed),
+                _ => {
+                    let tools = tools(args.agent.as_deref(), &args.state, &campaign.plan.settings)?;
+                    Provider::Docker(tools, managed)
+                }
+            }
         }
         (args::Provider::Rehearsal, recorded) => {
             let recorded = recorded.as_ref().expect("the command line demands it");

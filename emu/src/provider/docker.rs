@@ -295,7 +295,7 @@ impl Docker {
                 let options = RemoveImageOptionsBuilder::new().force(true).build();
                 self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
             }
-            Kind::Process | Kind::Namespace => Ok(()),
+            Kind::Process | Kind::Namespace | Kind::KubernetesNamespace | Kind::KubernetesObjects => Ok(()),
         }
     }
 
@@ -411,7 +411,7 @@ async fn run_one(api: &bollard::Docker, task: &Task) -> Result<String, Stopped> 
 }
 
 /// A tar archive with the binary in it.
-fn archive(binary: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(crate) fn archive(binary: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut header = tar::Header::new_gnu();
     header.set_size(binary.len() as u64);
     header.set_mode(0o755);
