@@ -716,6 +716,10 @@ pub struct How {
     /// What runs the application on the nodes [default: `deploy.manager` of the scenario]
     #[arg(long, value_enum)]
     pub manager: Option<Manager>,
+
+    /// Makes a cluster of our own on this host, of the server's binaries in this folder, with links as in the plan
+    #[arg(long, value_name = "DIR")]
+    pub kube_binaries: Option<PathBuf>,
 }
 
 #[cfg(feature = "emu")]
@@ -723,7 +727,7 @@ pub struct How {
 pub enum Manager {
     /// Nothing: containers on this host
     None,
-    /// A Kubernetes cluster that somebody has
+    /// A Kubernetes cluster that somebody has, or with --kube-binaries one of our own
     Kubernetes,
 }
 

@@ -80,6 +80,8 @@ fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failure> 
     let links = match how.links {
         Links::Netem => LinkKind::Netem,
         Links::Forwarder => LinkKind::Forwarder,
+        // The nodes of a cluster of our own are connected by it only.
+        Links::Auto if how.kube_binaries.is_some() => LinkKind::Forwarder,
         Links::Auto if kernel() => LinkKind::Netem,
         Links::Auto => LinkKind::Forwarder,
     };
@@ -101,7 +103,7 @@ fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failure> 
             args::Manager::None => Manager::None,
             args::Manager::Kubernetes => Manager::Kubernetes,
         }),
-        nodes: Nodes::Existing,
+        nodes: if how.kube_binaries.is_some() { Nodes::Own } else { Nodes::Existing },
     };
     let deployments: Vec<_> = subjects.iter().map(|subject| subject.deployment.clone()).collect();
     let planned = match plan(&deployments, &settings, host()) {
@@ -165,10 +167,12 @@ fn describe(run: &RunPlan, plan: &Plan) -> String {
     if run.paths.is_empty() {
         return text;
     }
-    text += &format!(
-        "\nlink (by {})           latency    jitter     rate           loss    queue  medium\n",
-        plan.settings.links
-    );
+    let by = match run.manager == Manager::Kubernetes && plan.settings.nodes == Nodes::Existing {
+        true => "not imposed".to_string(),
+        false => format!("by {}", plan.settings.links),
+    };
+    text +=
+        &format!("\nlink ({by:12})          latency    jitter     rate           loss    queue  medium\n");
     for path in &run.paths {
         let medium = &run.media[path.medium];
         let rate = medium.rate_bit_s.map_or("unlimited".into(), units::write_bit_per_s);

@@ -103,6 +103,19 @@ impl Lab {
         String::from_utf8_lossy(&output.stdout).trim().to_string()
     }
 
+    /// The kubeconfig, with a token in place of the certificate.
+    fn with_token(&self, name: &str, token: &str) -> PathBuf {
+        let config = fs::read_to_string(&self.kubeconfig).expect("it is there");
+        let lines = config.lines().filter(|line| !line.contains("client-key-data"));
+        let lines = lines.map(|line| match line.split_once("client-certificate-data") {
+            Some((space, _)) => format!("{space}token: {token}"),
+            None => line.to_string(),
+        });
+        let path = self.folder.join(name);
+        fs::write(&path, lines.collect::<Vec<_>>().join("\n")).expect("it can be written");
+        path
+    }
+
     fn down(&self) -> Outcome {
         offing(&["emulate", "down", "--json", "--state", text(&self.ledgers())])
     }
@@ -240,6 +253,32 @@ fn deployments_are_measured_on_a_cluster_and_nothing_is_left() {
     assert_eq!((on("endpoint-0"), on("cloud-0")), (Some("n1".into()), Some("n2".into())));
     let summed = run["kubernetes"]["nodes"].as_array().expect("a list");
     assert!(summed.iter().all(|node| node["allocatable_cpus"].as_f64() > Some(0.5)), "{run}");
+    // By a user who may do nothing else, while the API server is away for some seconds.
+    let user = "system:serviceaccount:default:jane";
+    lab.kubectl(&["create", "serviceaccount", "jane"]);
+    let rights = offing(&["emulate", "rbac", "--user", user]).expect_code(0).stdout;
+    let manifest = lab.folder.join("rbac.yaml");
+    fs::write(&manifest, rights).expect("it can be written");
+    lab.kubectl(&["apply", "-f", text(&manifest)]);
+    let secret = lab.kubectl(&["get", "serviceaccount", "jane", "-o", "jsonpath={.secrets[0].name}"]);
+    let token = lab.kubectl(&["get", "secret", &secret, "-o", "go-template={{.data.token | base64decode}}"]);
+    let janes = lab.with_token("jane", &token);
+    let args = lab.args("data/measured.toml", "jane", &[]);
+    let args: Vec<String> = args
+        .iter()
+        .map(|word| if *word == text(&lab.kubeconfig) { text(&janes).into() } else { word.clone() })
+        .collect();
+    let mut run = Run::start(&args);
+    assert!(run.reaches(": measuring"), "{:#?}", run.said);
+    sleep(Duration::from_secs(3));
+    docker(&["restart", "-t", "0", "offing-lab-cp"]);
+    let (code, said) = run.end();
+    assert_eq!(code, Some(0), "{said}");
+    lab.assert_nothing_left();
+    let (folder, run) = &lab.read("jane")[0];
+    check(folder, run);
+    // She may not read the kubelets' counters.
+    assert!(run["kubernetes"]["nodes"][0]["cpus"].is_null(), "{run}");
     // Five deployments, wherever the scheduler puts them.
     let begin = Instant::now();
     let library = root().join("scenarios/library/measure.toml");
@@ -316,14 +355,7 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
     assert!(lab.kubectl(&["get", "namespace", "theirs", "-o", "name"]).contains("theirs"));
 
     // Credentials that the API server does not take.
-    let config = fs::read_to_string(&lab.kubeconfig).expect("it is there");
-    let expired = lab.folder.join("expired");
-    let lines = config.lines().filter(|line| !line.contains("client-key-data"));
-    let token = |line: &str| match line.split_once("client-certificate-data") {
-        Some((space, _)) => format!("{space}token: expired"),
-        None => line.to_string(),
-    };
-    fs::write(&expired, lines.map(token).collect::<Vec<_>>().join("\n")).expect("it can be written");
+    let expired = lab.with_token("expired-config", "expired");
     let good = lab.args("data/measured.toml", "expired", &[]);
     let bad = good.iter().map(|word| if *word == text(&lab.kubeconfig) { text(&expired) } else { word });
     let told = offing(&bad.collect::<Vec<_>>());
@@ -365,4 +397,68 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
     let (code, said) = run.end();
     assert!(code == Some(3) && said.contains("node cloud-0 cannot"), "{code:?} {said}");
     lab.assert_nothing_left();
+}
+
+#[test]
+fn a_cluster_of_our_own_has_the_links_of_the_plan_and_goes_with_the_measurement() {
+    let name = "kubernetes_own";
+    let _alone = alone();
+    if !cache().join("bin/kubelet").exists() {
+        return skip(name, "the server's binaries are not built; OFFING_KUBERNETES=build builds them");
+    }
+    let agent = match lab("docker.sh").and_then(|_| agent()) {
+        Ok(agent) => agent,
+        Err(reason) => return skip(name, &reason),
+    };
+    let told = offing(&["doctor", "--json"]);
+    if told.code != 0 {
+        return skip(name, "offing doctor says that this machine cannot measure");
+    }
+    let folder = scratch(name);
+    let _ = fs::remove_dir_all(&folder);
+    let (out, state) = (folder.join("out"), folder.join("ledgers"));
+    let existing = || -> String {
+        let list =
+            |what: &[&str]| Command::new("docker").args(what).output().expect("docker is there").stdout;
+        let sysctl = |name: &str| fs::read(format!("/proc/sys/{name}")).expect("it is there");
+        let all = [list(&["ps", "-aq"]), list(&["images", "-q"]), list(&["network", "ls", "-q"])];
+        let all = all.into_iter().chain(["kernel/panic", "vm/overcommit_memory"].map(sysctl));
+        all.map(|text| String::from_utf8_lossy(&text).to_string()).collect()
+    };
+    let before = existing();
+    let binaries = cache().join("bin");
+    let args = ["emulate", "run", "data/measured.toml", "--manager", "kubernetes", "--agent", &agent];
+    let places = ["--kube-binaries", text(&binaries), "--out", text(&out), "--state", text(&state)];
+    // 20 ms each way, which no cluster of containers has by itself.
+    let more = ["--set", "link.endpoint-cloud.latency=20 ms"];
+    let told = offing(&[&args[..], &places[..], &more[..]].concat());
+    assert_eq!(existing(), before, "{}", told.stderr);
+    told.expect_code(0);
+    assert!(fs::read_dir(&state).expect("it is there").next().is_none());
+    let runs = fs::read_dir(out.join("runs")).expect("it is there").flatten();
+    for entry in runs {
+        let run: Value =
+            serde_json::from_slice(&fs::read(entry.path().join("run.json")).expect("it is there"))
+                .expect("JSON");
+        check(&entry.path(), &run);
+        for part in ["uplink", "downlink"] {
+            let mean = run["parts_ms"][part]["mean"].as_f64().expect("a number");
+            assert!((20.0..35.0).contains(&mean), "{run}");
+        }
+        assert!(run["links"]["forwarded"].as_u64() > Some(100), "{run}");
+    }
+    // Killed while it is made, and while it measures.
+    for step in ["making a Kubernetes cluster", ": measuring"] {
+        let _ = fs::remove_dir_all(&out);
+        let words: Vec<String> = [&args[..], &places[..]].concat().iter().map(ToString::to_string).collect();
+        let mut run = Run::start(&words);
+        assert!(run.reaches(step), "{:#?}", run.said);
+        sleep(Duration::from_secs(3));
+        run.process.0.kill().expect("it can be killed");
+        run.process.0.wait().expect("it was started");
+        offing(&["emulate", "down", "--state", text(&state)]).expect_code(0);
+        assert_eq!(existing(), before, "{step}");
+        assert!(fs::read_dir(&state).expect("it is there").next().is_none(), "{step}");
+    }
+    let _ = fs::remove_dir_all(&folder);
 }

@@ -8,6 +8,7 @@
 //! the run; a proof that does not hold and a node that fails cost that run alone, an engine or a disk that fails ends
 //! the measurement. Whatever comes, finished runs stay.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -83,6 +84,8 @@ pub struct Managed {
     pub cluster: kubernetes::Cluster,
     /// How deployments are put on it.
     pub access: kubernetes::Access,
+    /// It is ours, and so are its nodes and links.
+    pub own: Option<RefCell<kubernetes::own::Own>>,
 }
 
 /// What only the caller can make of a deployment.
@@ -313,8 +316,16 @@ impl Campaign {
     ) -> Result<Observed, EmuError> {
         reach(Step::Starting)?;
         let (plan, deployment) = (&self.plan.runs[subject], &self.subjects[subject].deployment);
-        let Managed { cluster, access } = managed;
-        kubernetes::measure(cluster, access, &tools.state, plan, deployment, workload, None, reach)
+        let Managed { cluster, access, own } = managed;
+        let measure = |ground: Option<&kubernetes::Ground<'_>>,
+                       reach: &mut dyn FnMut(Step) -> Result<(), EmuError>| {
+            kubernetes::measure(cluster, access, &tools.state, plan, deployment, workload, ground, reach)
+        };
+        let Some(own) = own else { return measure(None, reach) };
+        reach(Step::Connecting)?;
+        let hostnames = own.borrow().hostnames(plan);
+        let links = own.borrow_mut().connect(plan)?.map(RefCell::new);
+        measure(Some(&kubernetes::Ground { hostnames, links: links.as_ref() }), reach)
     }
 
     fn on_docker(

@@ -17,7 +17,7 @@ use crate::down::{RUN_ARGUMENT, down_one};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, Ledger};
-use crate::links::forwarder::{Attachment, Forwarder, Report, Spec};
+use crate::links::forwarder::{Attachment, DEVICE, Forwarder, Report, Spec};
 use crate::links::{Links, Netem};
 use crate::plan::{LinkKind, RunPlan};
 use crate::provider::docker::{Docker, Task, container_prefix, image_name, namespace};
@@ -132,6 +132,7 @@ impl Inventory {
             namespace: namespace(self.ends[i]),
             address: address(i),
             prefix: 16,
+            device: DEVICE.into(),
         };
         Spec {
             seed: self.tools.seed,

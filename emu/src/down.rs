@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::EmuError;
-use crate::kubernetes;
+use crate::kubernetes::{self, own};
 use crate::ledger::{self, Kind, Ledger, Resource};
 use crate::links::netem;
 use crate::provider::docker::Docker;
@@ -104,6 +104,10 @@ pub(crate) fn down_one(
         Kind::Namespace => 2,
         Kind::Container => 3,
         Kind::Image => 4,
+        Kind::Network => 5,
+        // A container of ours may set it as long as it is there.
+        Kind::Sysctl => 6,
+        Kind::Folder => 7,
     });
     let mut ledger = ledger;
     let mut gone = Vec::new();
@@ -112,8 +116,10 @@ pub(crate) fn down_one(
             (Kind::KubernetesNamespace | Kind::KubernetesObjects, _) => kubernetes::remove(run, &resource)?,
             (Kind::Process, _) => end_processes(run),
             (Kind::Namespace, _) => netem::remove_namespace(&resource.name)?,
-            (Kind::Container | Kind::Image, Ok(docker)) => docker.remove(run, &resource)?,
-            (Kind::Container | Kind::Image, Err(cause)) => {
+            (Kind::Sysctl, _) => own::restore(&resource.name)?,
+            (Kind::Folder, _) => own::remove_folder(run, &resource.name)?,
+            (Kind::Container | Kind::Image | Kind::Network, Ok(docker)) => docker.remove(run, &resource)?,
+            (Kind::Container | Kind::Image | Kind::Network, Err(cause)) => {
                 return Err(EmuError::engine(
                     format!("remove the {} {}", resource.kind.name(), resource.name),
                     cause,

@@ -21,6 +21,7 @@
 mod access;
 pub mod image;
 mod objects;
+pub mod own;
 pub mod rbac;
 mod removing;
 mod running;
@@ -28,7 +29,7 @@ mod watching;
 
 pub use access::{Access, Cluster};
 pub use removing::{namespaces, remove};
-pub use running::measure;
+pub use running::{Ground, measure};
 pub use watching::{PodStart, pods_csv};
 
 use serde::{Deserialize, Serialize};

@@ -32,6 +32,12 @@ pub enum Kind {
     Process,
     /// A named network namespace.
     Namespace,
+    /// A network of the container engine.
+    Network,
+    /// A folder of ours on this host.
+    Folder,
+    /// A parameter of this host's kernel that something of ours may change. Its name is `<parameter>=<value before>`.
+    Sysctl,
     /// A namespace of a Kubernetes cluster. Its name is `<namespace> ["<context>", "<kubeconfig>"]`.
     KubernetesNamespace,
     /// What a run has made in somebody else's namespace; named likewise.
@@ -46,6 +52,9 @@ impl Kind {
             Kind::Image => "image",
             Kind::Process => "process",
             Kind::Namespace => "namespace",
+            Kind::Network => "network",
+            Kind::Folder => "folder",
+            Kind::Sysctl => "sysctl",
             Kind::KubernetesNamespace => "kubernetes_namespace",
             Kind::KubernetesObjects => "kubernetes_objects",
         }

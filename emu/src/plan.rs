@@ -300,6 +300,11 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     }
     let (media, paths) = connect(deployment, &nodes, settings.queue_packets, dilate);
     let mut warnings = warnings(deployment, settings.application);
+    if manager == Manager::Kubernetes && !is_elsewhere && used_link(deployment).is_some() {
+        warnings.push(
+            "links and processors are not proved on Kubernetes; the lateness of the forwarder is in the record".into(),
+        );
+    }
     if is_elsewhere && used_link(deployment).is_some() {
         warnings.push(
             "the links are those of the cluster, as they are: rate, latency and loss that the deployment says are not \
@@ -335,6 +340,9 @@ fn unsupported(deployment: &Deployment, settings: &Settings, manager: Manager) -
     }
     if !matches!(manager, Manager::None | Manager::Kubernetes) {
         reasons.push("only `deploy.manager = \"none\"` and `\"kubernetes\"` can be measured".into());
+    }
+    if manager == Manager::Kubernetes && !is_elsewhere && kind == LinkKind::Netem {
+        reasons.push("the links of a cluster of ours are made by `--links forwarder`".into());
     }
     if manager == Manager::Kubernetes && settings.pin {
         reasons.push("pods are not pinned to processors; leave out `--pin`".into());

@@ -1,16 +1,19 @@
 //! Kubernetes on the command line: which cluster, the image, the rights.
 
+use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use offing_core::Manager;
+use offing_emu::kubernetes::own::{Makings, Own};
 use offing_emu::kubernetes::rbac::{Grant, manifest};
 use offing_emu::kubernetes::{Access, Cluster, image};
 use offing_emu::{Managed, Plan, find_agent};
 
-use crate::args::{EmulateImage, EmulateRbac, OnCluster, Which};
+use super::tools;
+use crate::args::{EmulateImage, EmulateRbac, EmulateRun, OnCluster, Which};
 use crate::failure::Failure;
 use crate::output::{Output, note, print};
 
@@ -47,7 +50,35 @@ pub fn managed(args: &OnCluster, agent: Option<&Path>, plan: &Plan) -> Result<Op
     };
     let cluster = connect(&args.which)?;
     note(&format!("context {}, Kubernetes {}", cluster.context, cluster.version()?));
-    Ok(Some(Managed { cluster, access }))
+    Ok(Some(Managed { cluster, access, own: None }))
+}
+
+/// A cluster of our own, if a run needs one.
+pub fn own(args: &EmulateRun, plan: &Plan) -> Result<Option<Managed>, Failure> {
+    let on_it = || plan.runs.iter().filter(|run| run.manager == Manager::Kubernetes);
+    if on_it().next().is_none() {
+        return Ok(None);
+    }
+    let Some(binaries) = &args.how.kube_binaries else {
+        return Err(Failure::Refused {
+            message: "this measurement was begun on a cluster of our own".into(),
+            hint: Some("name the folder of its binaries again, by `--kube-binaries DIR`".into()),
+        });
+    };
+    let makings = Makings::find(binaries)?;
+    let tools = tools(args.agent.as_deref(), &args.state, &plan.settings)?;
+    let access = Access {
+        kubeconfig: None,
+        context: None,
+        namespace: args.cluster.namespace.clone(),
+        image: String::new(),
+        tier_label: None,
+        ready_limit: Duration::from_secs(args.cluster.ready_limit),
+    };
+    note("making a Kubernetes cluster");
+    let (own, cluster, access) = Own::up(&makings, &tools, on_it(), access)?;
+    note(&format!("Kubernetes {} is up", cluster.version()?));
+    Ok(Some(Managed { cluster, access, own: Some(RefCell::new(own)) }))
 }
 
 fn binary(agent: Option<&Path>) -> Result<Vec<u8>, Failure> {

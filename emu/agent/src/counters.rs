@@ -6,7 +6,7 @@ use std::path::Path;
 
 use offing_app::protocol::PodCounters;
 
-use crate::packet::now_ns;
+use crate::pod::now_ns;
 
 /// The container's network device.
 const DEVICE: &str = "eth0:";

@@ -20,11 +20,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
 use offing_app::protocol::{PodConfig, PodReport, PodRole, PodState};
 use serde_json::Value;
 
 use crate::counters;
-use crate::packet::now_ns;
 
 /// Is open as soon as the pod can be told something.
 const READY_PORT: u16 = 7_078;
@@ -293,6 +293,11 @@ fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<String> {
         let _ = stream.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     })
+}
+
+/// This machine's monotonic clock, on which the roles are told when to start [ns].
+pub(crate) fn now_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| Duration::from(now).as_nanos() as u64)
 }
 
 /// This machine's clock, since 1970 [ns].

@@ -18,6 +18,11 @@ pub fn reference(binary: &[u8]) -> String {
 /// # Errors
 /// There is no memory.
 pub fn save(binary: &[u8], reference: &str) -> std::io::Result<Vec<u8>> {
+    save_as(binary, reference, None)
+}
+
+/// The same, with what the binary does unless it is told something else.
+pub(super) fn save_as(binary: &[u8], reference: &str, command: Option<&str>) -> std::io::Result<Vec<u8>> {
     let layer = archive(binary)?;
     let config = serde_json::json!({
         "architecture": match std::env::consts::ARCH {
@@ -25,7 +30,7 @@ pub fn save(binary: &[u8], reference: &str) -> std::io::Result<Vec<u8>> {
             _ => "amd64",
         },
         "os": "linux",
-        "config": { "Entrypoint": [AGENT] },
+        "config": { "Entrypoint": [AGENT], "Cmd": command.map(|word| [word]) },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&layer))] },
         "history": [{ "created_by": "offing emulate image" }],
     })

@@ -14,6 +14,7 @@ use kube::api::{Api, DeleteParams, ListParams, ResourceExt, WatchEvent, WatchPar
 use serde::de::DeserializeOwned;
 
 use super::access::{ANSWER, Cluster};
+use super::own;
 use crate::error::EmuError;
 use crate::ledger::{Kind, LABEL_RUN, Resource};
 
@@ -43,6 +44,12 @@ pub fn remove(run: &str, resource: &Resource) -> Result<(), EmuError> {
     let Some((namespace, context, kubeconfig)) = read(&resource.name) else {
         return Err(EmuError::kubernetes("be found", format!("the ledger says `{}`", resource.name)));
     };
+    let is_ours =
+        kubeconfig.as_ref().is_some_and(|path| path.file_name().is_some_and(|n| n == own::KUBECONFIG));
+    if is_ours && kubeconfig.as_ref().is_some_and(|path| !path.exists()) {
+        // It went with our cluster.
+        return Ok(());
+    }
     let cluster = Cluster::connect(kubeconfig.as_ref(), Some(&context))?;
     remove_from(&cluster, run, resource.kind, namespace)
 }

@@ -7,6 +7,7 @@
 //! common time of day (NTP) and nothing else. Broken connections are made again as long as there is time: reports
 //! stay in the pods until they are fetched.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
@@ -35,6 +36,7 @@ use crate::collect::{Counters, HostFacts, NodeUse};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, LABEL_RUN, Ledger, Resource, utc};
+use crate::links::forwarder::{Forwarder, Report};
 use crate::observed::{Facts, Observed};
 use crate::plan::{RunPlan, times};
 
@@ -64,7 +66,15 @@ struct Made<'c> {
 }
 
 /// Where the pods of a run go, if it is not for the scheduler to say: names of nodes, in the plan's order.
-pub type Hostnames<'h> = Option<&'h [String]>;
+type Hostnames<'h> = Option<&'h [String]>;
+
+/// What is different on nodes of our own.
+pub struct Ground<'g> {
+    /// The node of the cluster for each node of the plan.
+    pub hostnames: Vec<String>,
+    /// The links between them; nothing where nothing is sent.
+    pub links: Option<&'g RefCell<Forwarder>>,
+}
 
 /// Measures a deployment on a cluster. `reach` hears what begins: first measuring, then removing.
 ///
@@ -78,7 +88,7 @@ pub fn measure(
     plan: &RunPlan,
     deployment: &Deployment,
     workload: &Workload,
-    hostnames: Hostnames<'_>,
+    ground: Option<&Ground<'_>>,
     reach: &mut dyn FnMut(crate::campaign::Step) -> Result<(), EmuError>,
 ) -> Result<Observed, EmuError> {
     let started = utc(SystemTime::now());
@@ -92,11 +102,13 @@ pub fn measure(
     let address = |node: usize| addresses.get(&node).copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
     let roles = roles(deployment, plan, workload, schedule, lead_s, &address);
     let span = [times(deployment.warm_up, plan.dilate).as_nanos(), schedule.emit_for_ns];
+    let hostnames = ground.map(|ground| &ground.hostnames[..]);
+    let links = ground.and_then(|ground| ground.links);
     let (mut pods, mut watch) = runtime.block_on(made.raise(&roles, span, hostnames))?;
     reach(crate::campaign::Step::Measuring)?;
     let limit = Duration::from_nanos(schedule.emit_for_ns + schedule.drain_ns + GRACE_NS) + MARGIN;
-    let ran = runtime.block_on(made.run(&mut pods, &mut watch, lead_s, span, limit))?;
-    let Ran { texts, facts: nodes, clock_spread_ms } = ran;
+    let ran = runtime.block_on(made.run(&mut pods, &mut watch, lead_s, span, limit, links))?;
+    let Ran { texts, facts: nodes, clock_spread_ms, links } = ran;
     let told = read_reports(plan, &roles, &texts)?;
     let observed = {
         let uses = told.reports.iter().zip(&plan.nodes).filter_map(|(report, node)| {
@@ -115,6 +127,7 @@ pub fn measure(
             host: host(&told.reports, &version, &nodes),
             host_busy: busiest(&told.reports),
             started,
+            links,
             kubernetes: Some(KubernetesFacts {
                 version,
                 context: cluster.context.clone(),
@@ -206,6 +219,7 @@ struct Ran {
     texts: Vec<String>,
     facts: Vec<NodeFacts>,
     clock_spread_ms: f64,
+    links: Option<Report>,
 }
 
 impl<'c> Made<'c> {
@@ -408,6 +422,7 @@ impl<'c> Made<'c> {
         lead_s: f64,
         span: [u64; 2],
         limit: Duration,
+        links: Option<&RefCell<Forwarder>>,
     ) -> Result<Ran, EmuError> {
         // Where the clocks are, and how long it takes to be heard.
         let begin = Instant::now();
@@ -456,14 +471,24 @@ impl<'c> Made<'c> {
         }
         let reporting = self.tell_all(pods, watch, &["report"], limit + lead, "report");
         let summing = async { Ok(self.sum(&on, [from, until]).await) };
-        let (sums, texts) = futures_util::future::try_join(summing, reporting).await?;
+        let shaped = async {
+            let mut last = None;
+            for at in [from, until] {
+                tokio::time::sleep(at.saturating_duration_since(Instant::now())).await;
+                // The first report is of what was before.
+                last = links.map(|links| links.borrow_mut().report()).transpose()?;
+            }
+            Ok(last)
+        };
+        let summing = futures_util::future::try_join(summing, shaped);
+        let ((sums, links), texts) = futures_util::future::try_join(summing, reporting).await?;
         let texts = texts.into_iter().map(|(_, text)| text).collect();
         for (facts, sum) in facts.iter_mut().zip(sums) {
             facts.cpus = sum.map(|sum| sum.all);
             facts.pods_cpus = sum.map(|sum| sum.pods);
             facts.counted_s = sum.map(|sum| sum.span_s);
         }
-        Ok(Ran { texts, facts, clock_spread_ms })
+        Ok(Ran { texts, facts, clock_spread_ms, links })
     }
 
     fn states(&self, answers: &[(Instant, String)]) -> Result<Vec<(Instant, PodState)>, EmuError> {

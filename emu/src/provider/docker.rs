@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{ContainerCreateBody, ContainerUpdateBody, HostConfig};
+use bollard::models::{
+    ContainerCreateBody, ContainerUpdateBody, HostConfig, Ipam, IpamConfig, NetworkCreateRequest,
+};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptionsBuilder,
 };
 use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
@@ -97,7 +100,16 @@ impl Docker {
     pub fn import(&self, run: &str, image: &str, binary: &[u8]) -> Result<(), EmuError> {
         let failed =
             |cause: &dyn std::fmt::Display| EmuError::engine(format!("import the image {image}"), cause);
-        let archive = archive(binary).map_err(|cause| failed(&cause))?;
+        self.import_archive(run, image, archive(binary).map_err(|cause| failed(&cause))?)
+    }
+
+    /// Makes an image from a tar archive of its files.
+    ///
+    /// # Errors
+    /// The engine refuses it.
+    pub fn import_archive(&self, run: &str, image: &str, archive: Vec<u8>) -> Result<(), EmuError> {
+        let failed =
+            |cause: &dyn std::fmt::Display| EmuError::engine(format!("import the image {image}"), cause);
         let changes = vec![
             format!("LABEL {LABEL_RUN}={run}"),
             format!("LABEL {LABEL_KIND}={}", Kind::Image.name()),
@@ -121,9 +133,6 @@ impl Docker {
     /// # Errors
     /// The engine refuses it, or it ends at once.
     pub fn start(&self, run: &str, container: &str, image: &str, node: &Node) -> Result<i64, EmuError> {
-        let failed = |cause: &dyn std::fmt::Display| {
-            EmuError::engine(format!("start the container {container}"), cause)
-        };
         let memory = node.memory_bytes.map(|bytes| bytes.max(LEAST_MEMORY) as i64);
         let pinned = node
             .pinned
@@ -149,6 +158,48 @@ impl Docker {
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
+        };
+        self.start_as(container, body)
+    }
+
+    /// Makes a network of its own for the containers of a run.
+    ///
+    /// # Errors
+    /// The engine refuses it, for example because another network has these addresses.
+    pub fn make_network(
+        &self,
+        run: &str,
+        network: &str,
+        subnet: &str,
+        gateway: &str,
+    ) -> Result<(), EmuError> {
+        let body = NetworkCreateRequest {
+            name: network.into(),
+            labels: Some(HashMap::from([
+                (LABEL_RUN.into(), run.into()),
+                (LABEL_KIND.into(), Kind::Network.name().into()),
+            ])),
+            ipam: Some(Ipam {
+                config: Some(vec![IpamConfig {
+                    subnet: Some(subnet.into()),
+                    gateway: Some(gateway.into()),
+                    ..IpamConfig::default()
+                }]),
+                ..Ipam::default()
+            }),
+            ..NetworkCreateRequest::default()
+        };
+        let made = self.runtime.block_on(self.api.create_network(body));
+        made.map(|_| ()).map_err(|cause| EmuError::engine(format!("make the network {network}"), cause))
+    }
+
+    /// Starts a container as it is described: the process number of its first process.
+    ///
+    /// # Errors
+    /// The engine refuses it, or it ends at once.
+    pub fn start_as(&self, container: &str, body: ContainerCreateBody) -> Result<i64, EmuError> {
+        let failed = |cause: &dyn std::fmt::Display| {
+            EmuError::engine(format!("start the container {container}"), cause)
         };
         self.runtime.block_on(async {
             let options = CreateContainerOptionsBuilder::new().name(container).build();
@@ -295,7 +346,8 @@ impl Docker {
                 let options = RemoveImageOptionsBuilder::new().force(true).build();
                 self.api.remove_image(&format!("{name}:run"), Some(options), None).await.map(|_| ())
             }
-            Kind::Process | Kind::Namespace | Kind::KubernetesNamespace | Kind::KubernetesObjects => Ok(()),
+            Kind::Network => self.api.remove_network(name).await,
+            _ => Ok(()),
         }
     }
 
@@ -321,9 +373,16 @@ impl Docker {
             let containers = self.api.list_containers(Some(options)).await.map_err(failed)?;
             let options = ListImagesOptionsBuilder::new().filters(&filters).build();
             let images = self.api.list_images(Some(options)).await.map_err(failed)?;
+            let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+            let networks = self.api.list_networks(Some(options)).await.map_err(failed)?;
             let run_of =
                 |labels: Option<HashMap<String, String>>| labels.and_then(|mut l| l.remove(LABEL_RUN));
             let mut all = Vec::new();
+            for network in networks {
+                if let (Some(name), Some(run)) = (network.name, run_of(network.labels)) {
+                    all.push((run, Resource { kind: Kind::Network, name }));
+                }
+            }
             for container in containers {
                 let name = container.names.unwrap_or_default().into_iter().next().unwrap_or_default();
                 let name = name.trim_start_matches('/').to_string();
