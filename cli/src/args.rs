@@ -341,6 +341,10 @@ pub struct Kubernetes {
     #[arg(long, value_name = "SIZE", default_value = "10Gi")]
     pub storage: String,
 
+    /// Version of the cluster: before 1.22 there are no Indexed Jobs, and each shard becomes a Job of its own
+    #[arg(long, value_name = "VERSION", default_value = "1.24", value_parser = kubernetes_version)]
+    pub kubernetes_version: (u32, u32),
+
     /// Printing is all it does; said for the sake of scripts
     #[arg(long)]
     pub dry_run: bool,
@@ -630,6 +634,14 @@ Exits with 1 if a run is not valid (its proof did not hold, links were late), wi
     /// Prints the worker and endpoint tables of measured runs as Continuum does
     #[command(after_help = "Example: offing emulate tables results/video/20261124-130000-89abcdef")]
     Tables(EmulateTables),
+    /// Writes the image for Kubernetes to a file, for nodes that reach no registry
+    #[command(after_help = "Example: offing emulate image --out agent.tar
+         ctr -n k8s.io images import agent.tar      # on each node; or docker load, kind load image-archive, ...
+Prints the name of the image, which `offing emulate run` uses unless it is given another by --image.")]
+    Image(EmulateImage),
+    /// Prints the rights that a measurement on Kubernetes needs
+    #[command(after_help = "Example: offing emulate rbac --user jane | kubectl apply -f -")]
+    Rbac(EmulateRbac),
     /// Lists what runs have made and not removed
     #[command(after_help = "Example: offing emulate list")]
     List(EmulateList),
@@ -700,6 +712,62 @@ pub struct How {
     /// What carries frames and replies
     #[arg(long, value_enum, default_value_t)]
     pub transport: Transport,
+
+    /// What runs the application on the nodes [default: `deploy.manager` of the scenario]
+    #[arg(long, value_enum)]
+    pub manager: Option<Manager>,
+
+    /// Makes a cluster of our own on this host, of the server's binaries in this folder, with links as in the plan
+    #[arg(long, value_name = "DIR")]
+    pub kube_binaries: Option<PathBuf>,
+}
+
+#[cfg(feature = "emu")]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Manager {
+    /// Nothing: containers on this host
+    None,
+    /// A Kubernetes cluster that somebody has, or with --kube-binaries one of our own
+    Kubernetes,
+}
+
+/// Which cluster.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub struct Which {
+    /// The kubeconfig [default: KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// One of its contexts [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// A cluster, and how deployments are put on it.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub struct OnCluster {
+    #[command(flatten)]
+    pub which: Which,
+
+    /// Uses this namespace, which must be there, instead of making one for each run
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+
+    /// The image with the binary for the nodes [default: the one that `offing emulate image` writes]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+
+    /// The key of the label that says to which tier a node belongs; `none` leaves the choice to the scheduler
+    #[arg(long, value_name = "KEY", default_value = "tier")]
+    pub tier_label: String,
+
+    /// How long pods may take to be ready
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub ready_limit: u64,
 }
 
 #[cfg(feature = "emu")]
@@ -780,6 +848,9 @@ pub struct EmulateRun {
     #[command(flatten)]
     pub how: How,
 
+    #[command(flatten)]
+    pub cluster: OnCluster,
+
     /// How often each deployment is measured
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: u32,
@@ -856,6 +927,38 @@ pub struct EmulateTables {
     pub csv: bool,
 }
 
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateImage {
+    /// The archive to write, as `docker save` does
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// The static binary for the nodes, instead of OFFING_AGENT or `offing-agent` beside this program
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+
+    /// The name of the image [default: made from the binary]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct EmulateRbac {
+    /// Who gets them, as the API server knows the user
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+
+    /// Only in this namespace, for `offing emulate run --namespace NAME`
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+
+    /// With the right to read the kubelets' counters (`nodes/proxy`, which reaches more than these)
+    #[arg(long)]
+    pub stats: bool,
+}
+
 /// Where the ledgers are.
 #[cfg(feature = "emu")]
 #[derive(clap::Args)]
@@ -890,6 +993,10 @@ pub struct EmulateDown {
     #[command(flatten)]
     pub state: State,
 
+    /// With --all or a run: looks for namespaces without a ledger on this cluster, too
+    #[command(flatten)]
+    pub cluster: Which,
+
     /// Prints one JSON array
     #[arg(long)]
     pub json: bool,
@@ -901,6 +1008,15 @@ fn dilation(text: &str) -> Result<offing_emu::Dilate, String> {
         _ if text == "auto" => Ok(offing_emu::Dilate::Auto),
         Ok(k) if (1.0..=1e6).contains(&k) => Ok(offing_emu::Dilate::By(k)),
         _ => Err("write `auto` or a number of at least 1".into()),
+    }
+}
+
+fn kubernetes_version(text: &str) -> Result<(u32, u32), String> {
+    let mut numbers = text.trim_start_matches('v').split('.');
+    let mut number = || numbers.next()?.trim_end_matches('+').parse().ok();
+    match (number(), number()) {
+        (Some(major), Some(minor)) => Ok((major, minor)),
+        _ => Err("write two numbers, for example `1.20`".into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `offing emulate` and `offing doctor`: what would be done, what is so, what exists, what is missing.
 
 mod asked;
+mod cluster;
 mod made;
 mod run;
 
@@ -8,13 +9,13 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use offing_core::units;
+use offing_core::{Manager, units};
 use offing_emu::doctor::{Verdict, diagnose, host};
 use offing_emu::ledger::{self, Entry, Resource, default_folder};
 use offing_emu::links::{forwarder, netem};
 use offing_emu::{
-    Application, EmuError, Inventory, LinkKind, Plan, Proof, RunPlan, Settings, Subject, Tools, Transport,
-    Which, check_agent, down, find_agent, interrupt, plan,
+    Application, EmuError, Inventory, LinkKind, Nodes, Plan, Proof, RunPlan, Settings, Subject, Tools,
+    Transport, Which, check_agent, down, find_agent, interrupt, plan,
 };
 use serde::Serialize;
 
@@ -30,6 +31,8 @@ pub fn run(command: &Emulate) -> Result<(), Failure> {
         Emulate::Prove(args) => prove(args),
         Emulate::Run(args) => run::run(args),
         Emulate::Tables(args) => run::tables(args),
+        Emulate::Image(args) => cluster::image(args),
+        Emulate::Rbac(args) => cluster::rbac(args),
         Emulate::List(args) => list(args),
         Emulate::Down(args) => remove(args),
         Emulate::Forwarder { .. } => forwarder::serve()
@@ -77,6 +80,8 @@ fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failure> 
     let links = match how.links {
         Links::Netem => LinkKind::Netem,
         Links::Forwarder => LinkKind::Forwarder,
+        // The nodes of a cluster of our own are connected by it only.
+        Links::Auto if how.kube_binaries.is_some() => LinkKind::Forwarder,
         Links::Auto if kernel() => LinkKind::Netem,
         Links::Auto => LinkKind::Forwarder,
     };
@@ -94,6 +99,11 @@ fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failure> 
             args::Transport::Mqtt => Transport::Mqtt,
             args::Transport::Http => Transport::Http,
         },
+        manager: how.manager.map(|manager| match manager {
+            args::Manager::None => Manager::None,
+            args::Manager::Kubernetes => Manager::Kubernetes,
+        }),
+        nodes: if how.kube_binaries.is_some() { Nodes::Own } else { Nodes::Existing },
     };
     let deployments: Vec<_> = subjects.iter().map(|subject| subject.deployment.clone()).collect();
     let planned = match plan(&deployments, &settings, host()) {
@@ -140,6 +150,9 @@ fn describe(run: &RunPlan, plan: &Plan) -> String {
         plan.host.memory_bytes >> 20
     );
     text += &format!("image: {}\napplication: {}", run.image, run.application.name());
+    if run.manager == Manager::Kubernetes {
+        text += " on Kubernetes";
+    }
     // Endpoints that process themselves send nothing.
     if !run.paths.is_empty() {
         text += &format!(" over {}", run.transport.name());
@@ -154,10 +167,12 @@ fn describe(run: &RunPlan, plan: &Plan) -> String {
     if run.paths.is_empty() {
         return text;
     }
-    text += &format!(
-        "\nlink (by {})           latency    jitter     rate           loss    queue  medium\n",
-        plan.settings.links
-    );
+    let by = match run.manager == Manager::Kubernetes && plan.settings.nodes == Nodes::Existing {
+        true => "not imposed".to_string(),
+        false => format!("by {}", plan.settings.links),
+    };
+    text +=
+        &format!("\nlink ({by:12})          latency    jitter     rate           loss    queue  medium\n");
     for path in &run.paths {
         let medium = &run.media[path.medium];
         let rate = medium.rate_bit_s.map_or("unlimited".into(), units::write_bit_per_s);
@@ -205,6 +220,16 @@ fn prove(args: &EmulateProve) -> Result<(), Failure> {
     let file = &args.planning.file;
     let asked = asked::asked(file, &args.planning.asking)?;
     let plan = planned(&asked.subjects, &args.planning.how, asked.seed)?;
+    if plan.runs.iter().any(|run| run.manager == Manager::Kubernetes) {
+        return Err(Failure::Refused {
+            message: "a cluster of somebody else's is not proved: its links and nodes are what they are"
+                .into(),
+            hint: Some(
+                "prove it without Kubernetes by `--manager none`, or measure it by `offing emulate run`"
+                    .into(),
+            ),
+        });
+    }
     let tools = tools(args.agent.as_deref(), &args.state, &plan.settings)?;
     let folder = |run: &RunPlan| match (&args.out, plan.runs.len()) {
         (Some(folder), 1) => Some(folder.clone()),
@@ -292,7 +317,9 @@ fn remove(args: &EmulateDown) -> Result<(), Failure> {
         None if args.all => Which::All,
         None => Which::Ended,
     };
-    let removed = down(&folder(&args.state), &which)?;
+    let is_named = args.cluster.kubeconfig.is_some() || args.cluster.context.is_some();
+    let cluster = is_named.then(|| cluster::connect(&args.cluster)).transpose()?;
+    let removed = down(&folder(&args.state), &which, cluster.as_ref())?;
     let removed: Vec<_> = removed.into_iter().map(|(run, resource)| Removed { run, resource }).collect();
     if args.json {
         return print_json(&removed);

@@ -183,7 +183,7 @@ fn by_kubernetes(args: &Kubernetes) -> Result<(), Failure> {
     }
 }
 
-/// A ConfigMap with the scenario, a claim for the run folder, and an Indexed Job.
+/// A ConfigMap with the scenario, a claim for the run folder, and an Indexed Job, or a Job per shard.
 fn objects(args: &Kubernetes, plan: &Plan<'_>) -> Vec<Value> {
     let name = format!("offing-{}", plan.scenario.name.to_lowercase().replace(['_', '.'], "-"));
     let labels = json!({ "app.kubernetes.io/name": "offing", "app.kubernetes.io/instance": name });
@@ -194,11 +194,34 @@ fn objects(args: &Kubernetes, plan: &Plan<'_>) -> Vec<Value> {
         files.insert(input.name.clone(), input.text.clone().into());
     }
     let shards = args.shards;
-    let command = format!(
-        "exec offing explore /scenario/scenario.toml --out /results/{} --shard \"$((JOB_COMPLETION_INDEX + 1))/{shards}\"",
-        plan.short_fingerprint()
-    );
-    vec![
+    let command = |shard: &str| {
+        format!(
+            "exec offing explore /scenario/scenario.toml --out /results/{} --shard \"{shard}/{shards}\"",
+            plan.short_fingerprint()
+        )
+    };
+    let pod = |shard: &str| {
+        json!({
+            "metadata": { "labels": labels },
+            "spec": {
+                "restartPolicy": "OnFailure",
+                "containers": [{
+                    "name": "offing",
+                    "image": args.image,
+                    "command": ["sh", "-c", command(shard)],
+                    "volumeMounts": [
+                        { "name": "scenario", "mountPath": "/scenario", "readOnly": true },
+                        { "name": "results", "mountPath": "/results" },
+                    ],
+                }],
+                "volumes": [
+                    { "name": "scenario", "configMap": { "name": name } },
+                    { "name": "results", "persistentVolumeClaim": { "claimName": name } },
+                ],
+            },
+        })
+    };
+    let mut objects = vec![
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files }),
         json!({
             "apiVersion": "v1",
@@ -209,7 +232,10 @@ fn objects(args: &Kubernetes, plan: &Plan<'_>) -> Vec<Value> {
                 "resources": { "requests": { "storage": args.storage } },
             },
         }),
-        json!({
+    ];
+    // Indexed Jobs are there from 1.21 on (behind a gate), and for everybody from 1.22 on.
+    if args.kubernetes_version >= (1, 22) {
+        objects.push(json!({
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": metadata,
@@ -218,28 +244,20 @@ fn objects(args: &Kubernetes, plan: &Plan<'_>) -> Vec<Value> {
                 "parallelism": shards,
                 "completionMode": "Indexed",
                 "backoffLimit": 6 * shards,
-                "template": {
-                    "metadata": { "labels": labels },
-                    "spec": {
-                        "restartPolicy": "OnFailure",
-                        "containers": [{
-                            "name": "offing",
-                            "image": args.image,
-                            "command": ["sh", "-c", command],
-                            "volumeMounts": [
-                                { "name": "scenario", "mountPath": "/scenario", "readOnly": true },
-                                { "name": "results", "mountPath": "/results" },
-                            ],
-                        }],
-                        "volumes": [
-                            { "name": "scenario", "configMap": { "name": name } },
-                            { "name": "results", "persistentVolumeClaim": { "claimName": name } },
-                        ],
-                    },
-                },
+                "template": pod("$((JOB_COMPLETION_INDEX + 1))"),
             },
-        }),
-    ]
+        }));
+    } else {
+        objects.extend((1..=shards).map(|shard| {
+            json!({
+                "apiVersion": "batch/v1",
+                "kind": "Job",
+                "metadata": { "name": format!("{name}-{shard}"), "labels": labels },
+                "spec": { "backoffLimit": 6, "template": pod(&shard.to_string()) },
+            })
+        }));
+    }
+    objects
 }
 
 /// YAML in blocks; texts are quoted as in JSON, of which YAML is a superset.

@@ -89,3 +89,20 @@ fn the_manifest_is_an_indexed_job_with_the_fields_that_are_documented() {
     assert!(items[0]["data"]["scenario.toml"].as_str().expect("text").contains("[space]"));
     support::golden("submit-kubernetes", &arguments);
 }
+
+#[test]
+fn where_there_are_no_indexed_jobs_each_shard_is_a_job_of_its_own() {
+    let arguments = ["submit", "kubernetes", SPACE, "--shards", "3", "--image", "offing:1", "-o", "json"];
+    let told = offing(&[&arguments[..], &["--kubernetes-version", "v1.20.2"]].concat()).expect_code(0).json();
+    let jobs = told["items"].as_array().expect("a list").iter().filter(|item| item["kind"] == "Job");
+    let jobs: Vec<_> = jobs.collect();
+    assert_eq!(jobs.len(), 3);
+    for (i, job) in jobs.iter().enumerate() {
+        assert_eq!(job["metadata"]["name"], format!("offing-space-{}", i + 1));
+        assert!(job["spec"].get("completionMode").is_none());
+        let command = job["spec"]["template"]["spec"]["containers"][0]["command"][2].as_str().expect("text");
+        assert!(command.ends_with(&format!("--shard \"{}/3\"", i + 1)), "{command}");
+    }
+    let told = offing(&[&arguments[..], &["--kubernetes-version", "new"]].concat());
+    assert!(told.code == 2 && told.stderr.contains("for example `1.20`"), "{}", told.stderr);
+}

@@ -22,7 +22,6 @@ use offing_app::protocol::{
 use offing_core::{Balance, Demand, Deployment, Drop, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::address;
 use crate::plan::{RunPlan, times};
 
 /// What the workers do with a frame.
@@ -156,9 +155,9 @@ impl RoleKind {
     }
 }
 
-const BROKER_PORT: u16 = 1_883;
-const HTTP_PORT: u16 = 8_080;
-const CLOCK_PORT: u16 = 1_884;
+pub(crate) const BROKER_PORT: u16 = 1_883;
+pub(crate) const HTTP_PORT: u16 = 8_080;
+pub(crate) const CLOCK_PORT: u16 = 1_884;
 /// How long replies are waited for after the last emission, in the deployment's time.
 const DRAIN: Span = Span::from_millis(10_000);
 
@@ -184,13 +183,14 @@ pub(crate) fn schedule(deployment: &Deployment, plan: &RunPlan, start_at_ns: u64
     }
 }
 
-/// Everything that has to be started, brokers first.
+/// Everything that has to be started, brokers first. `address` is where a node of the plan is found.
 pub(crate) fn roles(
     deployment: &Deployment,
     plan: &RunPlan,
     workload: &Workload,
     schedule: Schedule,
     lead_s: f64,
+    address: &dyn Fn(usize) -> Ipv4Addr,
 ) -> Vec<Role> {
     let connect_limit_ns = (lead_s * 1e9) as u64;
     let placement = &deployment.placement;

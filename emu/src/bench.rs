@@ -20,7 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 
 use crate::application::{Role, RoleKind, Workload, lead_s, roles, schedule};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, address};
 use crate::collect::{Counters, Energy, HostFacts, Sources, host_ticks, load_average};
 use crate::error::EmuError;
 use crate::ledger::utc;
@@ -30,7 +30,7 @@ use crate::plan::{RunPlan, times};
 use crate::provider::docker::Task;
 
 /// How long a role may take beyond everything that it waits for.
-const MARGIN: Duration = Duration::from_secs(30);
+pub(crate) const MARGIN: Duration = Duration::from_secs(30);
 /// Lateness of emissions that is worth a word [ms].
 const LATE_MS: f64 = 1.0;
 /// Use of the host from which nodes wait for each other.
@@ -62,7 +62,7 @@ impl Cluster {
             nodes.map(|(node, end)| Sources::of(&node.name, *end)).collect::<Result<_, _>>()?;
         let lead_s = lead_s(deployment, plan, plan.application);
         let schedule = schedule(deployment, plan, now_ns() + (lead_s * 1e9) as u64);
-        let roles = roles(deployment, plan, workload, schedule, lead_s);
+        let roles = roles(deployment, plan, workload, schedule, lead_s, &address);
         let from = schedule.start_at_ns + times(deployment.warm_up, plan.dilate).as_nanos();
         let until = schedule.start_at_ns + schedule.emit_for_ns;
         let limit = Duration::from_nanos(schedule.emit_for_ns + schedule.drain_ns + GRACE_NS)
@@ -101,11 +101,7 @@ impl Cluster {
             // The application was done a little before the end of the span.
             *links.borrow_mut() = self.report_links()?;
         }
-        let reports = Reports::read(plan, &roles, &texts)?;
         let mut facts = Facts {
-            dilate: plan.dilate,
-            application: plan.application,
-            transport: deployment.is_offloaded().then_some(plan.transport),
             links: links.into_inner(),
             host: HostFacts {
                 load_average: before.load_average.zip(after.load_average).map(|(a, b)| [a, b]),
@@ -116,8 +112,6 @@ impl Cluster {
             }),
             host_energy_j: before.energy.as_ref().zip(after.energy.as_ref()).map(|(a, b)| b.since(a)),
             started,
-            ended: utc(SystemTime::now()),
-            notes: plan.warnings.clone(),
             ..Facts::default()
         };
         let span_s = (after.at_ns - before.at_ns) as f64 / 1e9;
@@ -125,12 +119,33 @@ impl Cluster {
         facts.nodes = counters
             .map(|(node, (then, now))| now.since(then, &node.name, &node.tier, node.cpus * span_s))
             .collect();
-        reports.are_heard(plan)?;
-        let requests = reports.tell(deployment, plan, workload, &mut facts);
-        let mut observed = Observed { facts, proof: None, requests };
-        judge(plan, deployment, workload.seed, &mut observed);
-        Ok(observed)
+        conclude(deployment, plan, workload, &roles, &texts, facts)
     }
+}
+
+/// From what roles and kernel have said to what was observed. `texts` are the reports of the roles.
+pub(crate) fn conclude(
+    deployment: &Deployment,
+    plan: &RunPlan,
+    workload: &Workload,
+    roles: &[Role],
+    texts: &[String],
+    facts: Facts,
+) -> Result<Observed, EmuError> {
+    let reports = Reports::read(plan, roles, texts)?;
+    reports.are_heard(plan)?;
+    let mut facts = Facts {
+        dilate: plan.dilate,
+        application: plan.application,
+        transport: deployment.is_offloaded().then_some(plan.transport),
+        ended: utc(SystemTime::now()),
+        notes: plan.warnings.clone(),
+        ..facts
+    };
+    let requests = reports.tell(deployment, plan, workload, &mut facts);
+    let mut observed = Observed { facts, proof: None, requests };
+    judge(plan, deployment, workload.seed, &mut observed);
+    Ok(observed)
 }
 
 /// What the roles have reported.

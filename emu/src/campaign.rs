@@ -8,11 +8,12 @@
 //! the run; a proof that does not hold and a node that fails cost that run alone, an engine or a disk that fails ends
 //! the measurement. Whatever comes, finished runs stay.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
-use offing_core::{Deployment, Summary};
+use offing_core::{Deployment, Manager, Summary};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -21,6 +22,7 @@ use crate::cluster::{Inventory, Tools};
 use crate::collect::HostFacts;
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
+use crate::kubernetes;
 use crate::ledger::utc;
 use crate::observed::{Facts, Observed};
 use crate::plan::{Plan, RunPlan, Settings};
@@ -70,10 +72,20 @@ pub enum Order {
 
 /// What makes runs.
 pub enum Provider {
-    /// Containers on this host.
-    Docker(Tools),
+    /// Containers on this host, and the cluster for deployments that Kubernetes manages.
+    Docker(Tools, Option<Managed>),
     /// Recorded runs.
     Rehearsal(Rehearsal),
+}
+
+/// The cluster that runs on Kubernetes use.
+pub struct Managed {
+    /// The cluster.
+    pub cluster: kubernetes::Cluster,
+    /// How deployments are put on it.
+    pub access: kubernetes::Access,
+    /// It is ours, and so are its nodes and links.
+    pub own: Option<RefCell<kubernetes::own::Own>>,
 }
 
 /// What only the caller can make of a deployment.
@@ -204,7 +216,7 @@ impl Campaign {
             }
             let ahead = runs[at..].iter().zip(&finished[at..]).filter(|(_, done)| done.is_none());
             let left: Option<Duration> = match provider {
-                Provider::Docker(_) => Some(ahead.map(|(&(run, _), _)| self.duration(run) + overhead).sum()),
+                Provider::Docker(..) => Some(ahead.map(|(&(run, _), _)| self.duration(run) + overhead).sum()),
                 Provider::Rehearsal(_) => None,
             };
             let began = Instant::now();
@@ -269,7 +281,15 @@ impl Campaign {
         let mut failed = false;
         let observed = match provider {
             Provider::Rehearsal(rehearsal) => rehearsal.replay(id, repetition),
-            Provider::Docker(tools) => self.on_docker(tools, subject, &workload, reach),
+            Provider::Docker(tools, managed) => match (self.plan.runs[subject].manager, managed) {
+                (Manager::Kubernetes, Some(managed)) => {
+                    self.on_kubernetes(managed, tools, subject, &workload, reach)
+                }
+                (Manager::Kubernetes, None) => {
+                    Err(EmuError::Refused(vec!["a deployment on Kubernetes needs a cluster".into()]))
+                }
+                _ => self.on_docker(tools, subject, &workload, reach),
+            },
         };
         let mut observed = match observed {
             // They cost this run only.
@@ -284,6 +304,28 @@ impl Campaign {
         reach(Step::Writing)?;
         record.write_run(&run_name(id, repetition), &observed, &summary, &files)?;
         Ok(Finished { subject, repetition, observed, summary, failed })
+    }
+
+    fn on_kubernetes(
+        &self,
+        managed: &Managed,
+        tools: &Tools,
+        subject: usize,
+        workload: &Workload,
+        reach: &mut dyn FnMut(Step) -> Result<(), EmuError>,
+    ) -> Result<Observed, EmuError> {
+        reach(Step::Starting)?;
+        let (plan, deployment) = (&self.plan.runs[subject], &self.subjects[subject].deployment);
+        let Managed { cluster, access, own } = managed;
+        let measure = |ground: Option<&kubernetes::Ground<'_>>,
+                       reach: &mut dyn FnMut(Step) -> Result<(), EmuError>| {
+            kubernetes::measure(cluster, access, &tools.state, plan, deployment, workload, ground, reach)
+        };
+        let Some(own) = own else { return measure(None, reach) };
+        reach(Step::Connecting)?;
+        let hostnames = own.borrow().hostnames(plan);
+        let links = own.borrow_mut().connect(plan)?.map(RefCell::new);
+        measure(Some(&kubernetes::Ground { hostnames, links: links.as_ref() }), reach)
     }
 
     fn on_docker(

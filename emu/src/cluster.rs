@@ -19,7 +19,7 @@ use crate::down::{RUN_ARGUMENT, down_one};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, Ledger};
-use crate::links::forwarder::{Attachment, Forwarder, Report, Spec};
+use crate::links::forwarder::{Attachment, DEVICE, Forwarder, Report, Spec};
 use crate::links::{Links, Netem};
 use crate::plan::{LinkKind, RunPlan};
 use crate::provider::docker::{Docker, Task, container_prefix, image_name, namespace};
@@ -38,6 +38,13 @@ pub struct Tools {
     pub links: LinkKind,
     /// Decides which packets are lost and how much each is delayed.
     pub seed: u64,
+}
+
+impl Tools {
+    /// What is needed where nothing runs on this host: a place for the ledgers.
+    pub fn elsewhere(state: PathBuf) -> Tools {
+        Tools { agent: PathBuf::new(), forwarder: Vec::new(), state, links: LinkKind::Forwarder, seed: 0 }
+    }
 }
 
 /// Nodes that run, without links.
@@ -79,7 +86,7 @@ impl Inventory {
             let container = inventory.container(i);
             inventory.making(Kind::Container, &container)?;
             let node = &inventory.plan.nodes[i];
-            let end = inventory.docker.start(&inventory.run, &container, group.as_deref(), node)?;
+            let end = inventory.docker.start(&inventory.run, &container, &image, group.as_deref(), node)?;
             inventory.ends.push(end);
         }
         Ok(inventory)
@@ -141,6 +148,7 @@ impl Inventory {
             namespace: namespace(self.ends[i]),
             address: address(i),
             prefix: 16,
+            device: DEVICE.into(),
         };
         Spec {
             seed: self.tools.seed,

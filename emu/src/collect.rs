@@ -15,6 +15,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use offing_app::protocol::PodCounters;
 use serde::{Deserialize, Serialize};
 
 use crate::error::EmuError;
@@ -153,6 +154,20 @@ impl Sources {
             memory_kills: read(&self.kills).and_then(|text| value(&text, "oom_kill")),
             network: fs::read_to_string(&self.network).ok().and_then(|table| device(&table)),
         })
+    }
+}
+
+impl From<&PodCounters> for Counters {
+    fn from(read: &PodCounters) -> Counters {
+        Counters {
+            cpu_ns: read.cpu_ns.unwrap_or(0),
+            throttled_ns: read.throttled_ns,
+            throttled: read.throttled,
+            periods: read.periods,
+            memory_peak: read.memory_peak,
+            memory_kills: read.memory_kills,
+            network: read.network,
+        }
     }
 }
 

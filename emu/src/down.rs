@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::EmuError;
+use crate::kubernetes::{self, own};
 use crate::ledger::{self, Kind, Ledger, Resource};
 use crate::links::netem;
 use crate::provider::docker::Docker;
@@ -22,12 +23,17 @@ pub enum Which {
     All,
 }
 
-/// Removes runs: what was removed, with the run it was of.
+/// Removes runs: what was removed, with the run it was of. Namespaces whose ledger is lost are looked for on `cluster`
+/// only.
 ///
 /// # Errors
-/// The engine does not answer although something is left there, or a ledger cannot be read or written. What
+/// The engine or a cluster does not answer although something is left there, or a ledger cannot be read or written. What
 /// could be removed is removed all the same, and what is left stays in the ledger.
-pub fn down(folder: &Path, which: &Which) -> Result<Vec<(String, Resource)>, EmuError> {
+pub fn down(
+    folder: &Path,
+    which: &Which,
+    cluster: Option<&kubernetes::Cluster>,
+) -> Result<Vec<(String, Resource)>, EmuError> {
     let entries = ledger::entries(folder)?;
     let docker = Docker::connect();
     let wanted = |run: &str, under_way: bool| match which {
@@ -49,6 +55,16 @@ pub fn down(folder: &Path, which: &Which) -> Result<Vec<(String, Resource)>, Emu
     }
     let mut removed = Vec::new();
     let mut first_error = None;
+    if let (Some(cluster), false) = (cluster, *which == Which::Ended) {
+        for (run, resource) in kubernetes::namespaces(cluster)? {
+            if !entries.iter().any(|entry| entry.run == run) && wanted(&run, false) {
+                match kubernetes::remove(&run, &resource) {
+                    Ok(()) => removed.push((run, resource)),
+                    Err(cause) => first_error = first_error.or(Some(cause)),
+                }
+            }
+        }
+    }
     for run in runs {
         let known = entries.iter().any(|entry| entry.run == run);
         let ledger =
@@ -83,21 +99,30 @@ pub(crate) fn down_one(
     }
     // Links go first, for they hang on containers; groups and images last, for containers hang on them.
     left.sort_by_key(|resource| match resource.kind {
-        Kind::Process => 0,
-        Kind::Namespace => 1,
-        Kind::Container => 2,
-        Kind::Group => 3,
-        Kind::Image => 4,
+        // What runs on a cluster of ours needs its containers to be removed in order.
+        Kind::KubernetesNamespace | Kind::KubernetesObjects => 0,
+        Kind::Process => 1,
+        Kind::Namespace => 2,
+        Kind::Container => 3,
+        Kind::Group => 4,
+        Kind::Image => 5,
+        Kind::Network => 6,
+        // A container of ours may set it as long as it is there.
+        Kind::Sysctl => 7,
+        Kind::Folder => 8,
     });
     let mut ledger = ledger;
     let mut gone = Vec::new();
     for resource in left {
         match (resource.kind, docker) {
+            (Kind::KubernetesNamespace | Kind::KubernetesObjects, _) => kubernetes::remove(run, &resource)?,
             (Kind::Process, _) => end_processes(run),
             (Kind::Namespace, _) => netem::remove_namespace(&resource.name)?,
             (Kind::Group, _) => priority::remove(&resource.name)?,
-            (Kind::Container | Kind::Image, Ok(docker)) => docker.remove(run, &resource)?,
-            (Kind::Container | Kind::Image, Err(cause)) => {
+            (Kind::Sysctl, _) => own::restore(&resource.name)?,
+            (Kind::Folder, _) => own::remove_folder(run, &resource.name)?,
+            (Kind::Container | Kind::Image | Kind::Network, Ok(docker)) => docker.remove(run, &resource)?,
+            (Kind::Container | Kind::Image | Kind::Network, Err(cause)) => {
                 return Err(EmuError::engine(
                     format!("remove the {} {}", resource.kind.name(), resource.name),
                     cause,

@@ -23,6 +23,13 @@ pub enum EmuError {
         /// What the engine said.
         cause: String,
     },
+    /// The cluster that somebody runs.
+    Kubernetes {
+        /// What was being done.
+        step: String,
+        /// What the API server said, or what was waited for.
+        cause: String,
+    },
     /// A node does not do what it should.
     Node {
         /// Its name.
@@ -53,6 +60,10 @@ impl EmuError {
         EmuError::Engine { step: step.into(), cause: cause.to_string() }
     }
 
+    pub(crate) fn kubernetes(step: impl Into<String>, cause: impl fmt::Display) -> Self {
+        EmuError::Kubernetes { step: step.into(), cause: cause.to_string() }
+    }
+
     pub(crate) fn links(step: impl Into<String>, cause: impl fmt::Display) -> Self {
         EmuError::Links { step: step.into(), cause: cause.to_string() }
     }
@@ -72,6 +83,9 @@ impl fmt::Display for EmuError {
             EmuError::Refused(reasons) => f.write_str(&reasons.join("\n")),
             EmuError::Links { step, cause } => write!(f, "cannot {step}: {cause}"),
             EmuError::Engine { step, cause } => write!(f, "the container engine cannot {step}: {cause}"),
+            EmuError::Kubernetes { step, cause } => {
+                write!(f, "the Kubernetes cluster cannot {step}: {cause}")
+            }
             EmuError::Node { node, step, cause } => write!(f, "node {node} cannot {step}: {cause}"),
             EmuError::File { path, cause } => write!(f, "{}: {cause}", path.display()),
             EmuError::UnderWay { run } => write!(f, "run {run} is still under way"),

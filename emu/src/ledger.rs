@@ -34,6 +34,16 @@ pub enum Kind {
     Namespace,
     /// A control group that containers are put into.
     Group,
+    /// A network of the container engine.
+    Network,
+    /// A folder of ours on this host.
+    Folder,
+    /// A parameter of this host's kernel that something of ours may change. Its name is `<parameter>=<value before>`.
+    Sysctl,
+    /// A namespace of a Kubernetes cluster. Its name is `<namespace> ["<context>", "<kubeconfig>"]`.
+    KubernetesNamespace,
+    /// What a run has made in somebody else's namespace; named likewise.
+    KubernetesObjects,
 }
 
 impl Kind {
@@ -45,6 +55,11 @@ impl Kind {
             Kind::Process => "process",
             Kind::Namespace => "namespace",
             Kind::Group => "group",
+            Kind::Network => "network",
+            Kind::Folder => "folder",
+            Kind::Sysctl => "sysctl",
+            Kind::KubernetesNamespace => "kubernetes_namespace",
+            Kind::KubernetesObjects => "kubernetes_objects",
         }
     }
 }

@@ -13,7 +13,8 @@
 //! [`ledger`] first, so [`down`] removes it after any crash. [`doctor`] says what a host lacks.
 //!
 //! What happens inside the nodes is done by `offing-agent`, a static binary of its own (emu/agent): probes, and the roles
-//! of the application (emu/app), of which only the protocol is known here. A [`Campaign`] does all of this for many
+//! of the application (emu/app), of which only the protocol is known here. With the manager [`kubernetes`] a node of the
+//! plan is a pod of a cluster. A [`Campaign`] does all of this for many
 //! deployments and keeps each run in a [`record`]; [`provider::rehearsal`] replays kept runs.
 //!
 //! ```
@@ -36,6 +37,7 @@ pub mod doctor;
 mod down;
 mod error;
 mod interrupt;
+pub mod kubernetes;
 pub mod ledger;
 pub mod links;
 mod observed;
@@ -45,7 +47,7 @@ pub mod provider;
 pub mod record;
 
 pub use application::{Application, Transport, Workload};
-pub use campaign::{Campaign, Finished, Made, News, Order, Provider, Step, Subject};
+pub use campaign::{Campaign, Finished, Made, Managed, News, Order, Provider, Step, Subject};
 pub use cluster::{Cluster, Inventory, Tools, check_agent, find_agent};
 pub use collect::{HostFacts, NodeUse};
 pub use down::{Which, down};
@@ -53,7 +55,7 @@ pub use error::EmuError;
 pub use interrupt::{interrupt, interrupted};
 pub use observed::{Facts, Measured, Observed, Outcomes, RunFile, read_csv};
 pub use plan::{
-    CPU_S_PER_PACKET, Dilate, FASTEST_BIT_S, Host, IMAGE, LinkKind, Needs, Node, Plan, RunPlan, Settings,
-    plan,
+    CPU_S_PER_PACKET, Dilate, FASTEST_BIT_S, Host, IMAGE, LinkKind, Needs, Node, Nodes, Plan, RunPlan,
+    Settings, plan,
 };
 pub use proof::{Check, Proof, Quantity};

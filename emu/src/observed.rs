@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::application::{Application, Transport};
 use crate::collect::{HostFacts, NodeUse};
+use crate::kubernetes::KubernetesFacts;
 use crate::links::forwarder::Report;
 use crate::proof::Proof;
 
@@ -91,6 +92,9 @@ pub struct Facts {
     pub started: String,
     /// When all of it was removed, UTC.
     pub ended: String,
+    /// How it was on Kubernetes; nothing where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<KubernetesFacts>,
     /// What went wrong without ending the run.
     pub troubles: Vec<String>,
     /// What a reader must know before trusting the numbers: copied into the summary.

@@ -31,6 +31,23 @@ pub struct Settings {
     pub application: Application,
     /// What carries frames and replies.
     pub transport: Transport,
+    /// What runs the application on the nodes; nothing means what each deployment says.
+    #[serde(default)]
+    pub manager: Option<Manager>,
+    /// Whose nodes a manager uses.
+    #[serde(default)]
+    pub nodes: Nodes,
+}
+
+/// Whose nodes a manager uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nodes {
+    /// Those of a cluster that somebody has.
+    #[default]
+    Existing,
+    /// Containers on this host that we make, with links as in the plan.
+    Own,
 }
 
 impl Default for Settings {
@@ -43,6 +60,8 @@ impl Default for Settings {
             seed: 1,
             application: Application::Burn,
             transport: Transport::Mqtt,
+            manager: None,
+            nodes: Nodes::Existing,
         }
     }
 }
@@ -101,6 +120,9 @@ pub struct Plan {
 pub struct RunPlan {
     /// The deployment's id.
     pub deployment: String,
+    /// What runs the application on the nodes.
+    #[serde(default)]
+    pub manager: Manager,
     /// How many times slower than real time.
     pub dilate: f64,
     /// How long it will take once everything is up and proved, dilation included.
@@ -222,7 +244,9 @@ pub fn plan(deployments: &[Deployment], settings: &Settings, host: Host) -> Resu
 }
 
 fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<RunPlan, Vec<String>> {
-    let mut reasons = unsupported(deployment, settings.links);
+    let manager = settings.manager.unwrap_or(deployment.placement.manager);
+    let is_elsewhere = manager == Manager::Kubernetes && settings.nodes == Nodes::Existing;
+    let mut reasons = unsupported(deployment, settings, manager);
     let used = deployment.used_tiers();
     let nodes_in_all: usize = used.iter().map(|&tier| deployment.tiers[tier].nodes as usize).sum();
     if nodes_in_all > MOST_NODES {
@@ -233,13 +257,18 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     }
     let real = needs(deployment);
     let fastest_bit_s = fastest(deployment);
-    let least = f64::max(
-        real.cores / host.cores,
-        match settings.links {
-            LinkKind::Forwarder => fastest_bit_s / FASTEST_BIT_S,
-            LinkKind::Netem => 0.0,
-        },
-    );
+    // What a cluster of somebody else's can hold is for its scheduler to say.
+    let least = if is_elsewhere {
+        0.0
+    } else {
+        f64::max(
+            real.cores / host.cores,
+            match settings.links {
+                LinkKind::Forwarder => fastest_bit_s / FASTEST_BIT_S,
+                LinkKind::Netem => 0.0,
+            },
+        )
+    };
     let dilate = match settings.dilate {
         Dilate::Auto => least.ceil().max(1.0),
         Dilate::By(k) => k,
@@ -264,7 +293,7 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
             ));
         }
     }
-    if real.memory_bytes > host.memory_bytes {
+    if real.memory_bytes > host.memory_bytes && !is_elsewhere {
         reasons.push(format!(
             "its nodes may use {} MiB and this host can give {} MiB; lower `tier.*.memory` or `tier.*.nodes`",
             real.memory_bytes >> 20,
@@ -281,8 +310,22 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
         return Err(reasons);
     }
     let (media, paths) = connect(deployment, &nodes, settings.queue_packets, dilate);
+    let mut warnings = warnings(deployment, settings.application);
+    if manager == Manager::Kubernetes && !is_elsewhere && used_link(deployment).is_some() {
+        warnings.push(
+            "links and processors are not proved on Kubernetes; the lateness of the forwarder is in the record".into(),
+        );
+    }
+    if is_elsewhere && used_link(deployment).is_some() {
+        warnings.push(
+            "the links are those of the cluster, as they are: rate, latency and loss that the deployment says are not \
+             imposed"
+                .into(),
+        );
+    }
     Ok(RunPlan {
         deployment: deployment.id(),
+        manager,
         dilate,
         duration: times(deployment.duration, dilate),
         image: IMAGE.into(),
@@ -292,29 +335,41 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
         media,
         paths,
         needs: Needs { cores: real.cores / dilate, link_cores: real.link_cores / dilate, ..real },
-        warnings: warnings(deployment, settings.application),
+        warnings,
     })
 }
 
 /// Why a deployment cannot be emulated at all.
-fn unsupported(deployment: &Deployment, kind: LinkKind) -> Vec<String> {
+fn unsupported(deployment: &Deployment, settings: &Settings, manager: Manager) -> Vec<String> {
     let mut reasons = Vec::new();
     let placement = &deployment.placement;
-    if placement.provider != Provider::Docker {
+    let kind = settings.links;
+    let is_elsewhere = manager == Manager::Kubernetes && settings.nodes == Nodes::Existing;
+    // Who has made the nodes of a cluster does not matter to it.
+    if placement.provider != Provider::Docker && !is_elsewhere {
         reasons.push(
             "only `deploy.provider = \"docker\"` can be measured; to measure it here all the same, add \
              `--set deploy.provider=docker`"
                 .into(),
         );
     }
-    if placement.manager != Manager::None {
+    if !matches!(manager, Manager::None | Manager::Kubernetes) {
         reasons.push(
-            "only `deploy.manager = \"none\"` can be measured; to measure it here all the same, add \
-             `--set deploy.manager=none`"
+            "only `deploy.manager = \"none\"` and `\"kubernetes\"` can be measured; to measure it here all the \
+             same, add `--set deploy.manager=none`"
                 .into(),
         );
     }
+    if manager == Manager::Kubernetes && !is_elsewhere && kind == LinkKind::Netem {
+        reasons.push("the links of a cluster of ours are made by `--links forwarder`".into());
+    }
+    if manager == Manager::Kubernetes && settings.pin {
+        reasons.push("pods are not pinned to processors; leave out `--pin`".into());
+    }
     reasons.extend(application::unsupported(deployment));
+    if is_elsewhere {
+        return reasons;
+    }
     let Some((link, up)) = used_link(deployment) else { return reasons };
     if link.sharing == Sharing::Fair {
         reasons.push("fair sharing of a link is not emulated; set `sharing = \"fifo\"`".into());

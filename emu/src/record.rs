@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! scenario.toml, plan.json        what was asked; written first
-//! runs/<deployment>-<repetition>/ run.json, proof.json, deployment.toml, requests.csv; complete or not there
+//! runs/<deployment>-<repetition>/ run.json, proof.json, deployment.toml, requests.csv, on Kubernetes pods.csv;
+//!                                 complete or not there
 //! summary.csv                     a row per run, written anew after each
 //! manifest.json                   how it was made; its being there says that all runs are done
 //! ```
@@ -19,6 +20,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::EmuError;
+use crate::kubernetes::pods_csv;
 use crate::observed::{Observed, RunFile};
 
 /// Where the runs are.
@@ -29,6 +31,8 @@ pub const RUN: &str = "run.json";
 pub const PROOF: &str = "proof.json";
 /// One row per request.
 pub const REQUESTS: &str = "requests.csv";
+/// One row per pod, of runs on Kubernetes.
+pub const PODS: &str = "pods.csv";
 /// What a run's folder is called until it is complete.
 const UNFINISHED: &str = "unfinished-";
 
@@ -125,6 +129,7 @@ impl Record {
         let run = RunFile { summary, facts: &observed.facts };
         let mut all = vec![(RUN, json(&run)), (REQUESTS, observed.csv().into_bytes())];
         all.extend(observed.proof.as_ref().map(|proof| (PROOF, json(proof))));
+        all.extend(observed.facts.kubernetes.as_ref().map(|on| (PODS, pods_csv(&on.pods).into_bytes())));
         all.extend(files.iter().map(|(name, text)| (name.as_str(), text.clone().into_bytes())));
         let done = || -> std::io::Result<()> {
             fs::create_dir_all(&temporary)?;

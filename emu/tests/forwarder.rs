@@ -42,6 +42,7 @@ impl Pair {
             namespace: format!("/proc/{}/ns/net", nodes[i].id()).into(),
             address: [10, 77, 0, 1 + i as u8].into(),
             prefix: 24,
+            device: "eth0".into(),
         };
         let spec = Spec {
             seed: 1,

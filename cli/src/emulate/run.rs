@@ -4,18 +4,19 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use offing_core::{Deployment, Parts};
+use offing_core::{Deployment, Manager, Parts};
 use offing_emu::continuum;
 use offing_emu::provider::rehearsal::{Rehearsal, read_run};
 use offing_emu::record::{Record, run_name};
 use offing_emu::{
-    Campaign, EmuError, Finished, HostFacts, Measured, News, Order, Provider, RunFile, Subject,
+    Campaign, EmuError, Finished, HostFacts, Managed, Measured, News, Nodes, Order, Provider, RunFile,
+    Subject, Tools,
 };
 use offing_explore::Metrics;
 use serde_json::{Value, json};
 
 use super::asked::{Asked, asked};
-use super::{clear_up_on_interrupt, made, planned, tools};
+use super::{clear_up_on_interrupt, cluster, made, planned, tools};
 use crate::args::{self, EmulateRun, EmulateTables};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
@@ -36,16 +37,29 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
         Some(path) => resumed(path)?,
         None => begun(args, started)?,
     };
+    clear_up_on_interrupt();
     let provider = match (args.provider, &args.recorded) {
         (args::Provider::Docker, _) => {
-            Provider::Docker(tools(args.agent.as_deref(), &args.state, &campaign.plan.settings)?)
+            let is_own = campaign.plan.settings.nodes == Nodes::Own;
+            let managed = match is_own {
+                true => cluster::own(args, &campaign.plan)?,
+                false => cluster::managed(&args.cluster, args.agent.as_deref(), &campaign.plan)?,
+            };
+            let state = super::folder(&args.state);
+            // Deployments on a cluster need nothing on this host.
+            match (&managed, campaign.plan.runs.iter().all(|run| run.manager == Manager::Kubernetes)) {
+                (Some(_), true) if !is_own => Provider::Docker(Tools::elsewhere(state), managed),
+                _ => {
+                    let tools = tools(args.agent.as_deref(), &args.state, &campaign.plan.settings)?;
+                    Provider::Docker(tools, managed)
+                }
+            }
         }
         (args::Provider::Rehearsal, recorded) => {
             let recorded = recorded.as_ref().expect("the command line demands it");
             Provider::Rehearsal(Rehearsal::open(recorded)?)
         }
     };
-    clear_up_on_interrupt();
     let columns = Columns::of(&campaign);
     let order = campaign.runs();
     // Rows of the runs that are kept, in their order.
@@ -89,6 +103,9 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
             note(&format!("{kept} of {} runs are kept; {hint}", order.len()));
         }
     })?;
+    if let Provider::Docker(_, Some(Managed { own: Some(own), .. })) = provider {
+        own.into_inner().down()?;
+    }
     write_manifest(&campaign, &record, &runs, started)?;
     if args.json {
         print_json(&as_json(&campaign, &record, &runs))?;

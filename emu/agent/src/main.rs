@@ -6,18 +6,23 @@
 //! all nodes of a host share, so that each direction of a link is measured by itself. A packet's arrival is
 //! the instant at which the kernel received it: a busy processor delays the reader, not the measurement.
 //!
+//! On Kubernetes `pod` is the first process of a pod: it waits until `tell` says when the run starts.
+//!
 //! The roles of the application (`app`) are those of [`offing_app`]: told by JSON, reporting as JSON.
 //!
 //! Nothing is authenticated: the nodes of a run reach each other and nobody else.
 
 mod burn;
 mod client;
+mod counters;
 mod packet;
+mod pod;
 mod server;
 
 use std::env;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,7 +34,10 @@ const USAGE: &str = "usage: offing-agent serve
        offing-agent flood ADDRESS RATE_BIT_S DURATION_MS
        offing-agent tcp ADDRESS DURATION_MS
        offing-agent burn THREADS DURATION_MS
-       offing-agent app broker|worker|endpoint|local CONFIG|-";
+       offing-agent app broker|worker|endpoint|local CONFIG|-
+       offing-agent pod FOLDER
+       offing-agent tell state|report|end
+       offing-agent tell start UNIX_NS";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -62,6 +70,8 @@ fn role(args: &[&str]) -> io::Result<String> {
         }
         ["tcp", peer, length] => client::tcp(address(peer)?, Duration::from_millis(number(length)?)),
         ["burn", threads, length] => burn::burn(number(threads)?, Duration::from_millis(number(length)?)),
+        ["pod", folder] => pod::serve(Path::new(folder)),
+        ["tell", words @ ..] if !words.is_empty() => pod::tell(&words.join(" ")),
         ["app", role, config] => offing_app::run(role, config).map_err(|cause| match cause {
             AppError::Config(text) => io::Error::new(io::ErrorKind::InvalidInput, text),
             AppError::World(text) => io::Error::other(text),

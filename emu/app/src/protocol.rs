@@ -513,6 +513,83 @@ pub struct LocalReport {
     pub worker: WorkerReport,
 }
 
+/// For `offing-agent pod`: all roles of one pod, and the span in which its use of the machine counts.
+///
+/// The pod waits until it is told when the run starts; then it starts the roles as processes of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PodConfig {
+    /// In the order in which they are started.
+    pub roles: Vec<PodRole>,
+    /// When the observed span begins, from the start of the run [ns].
+    pub from_ns: u64,
+    /// When it ends, from the start of the run [ns].
+    pub until_ns: u64,
+}
+
+/// One role of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PodRole {
+    /// `broker`, `worker`, `endpoint` or `local`.
+    pub role: String,
+    /// Its configuration, JSON. The `start_at_ns` of its schedule is replaced once the start is known.
+    pub config: String,
+}
+
+/// What a pod says when it is asked how it is, or told when to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodState {
+    /// Its clock: since 1970, UTC [ns].
+    pub now_unix_ns: u64,
+    /// When its first process began, by that clock [ns].
+    pub begun_unix_ns: u64,
+    /// Names the kernel that it runs on; nothing where it cannot be read.
+    pub boot_id: Option<String>,
+    /// Why it cannot start then.
+    pub refused: Option<String>,
+}
+
+/// From `offing-agent pod`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PodReport {
+    /// The report of each role, JSON, in the order of the roles; of a role that failed there is none.
+    pub reports: Vec<Option<String>>,
+    /// The first role that failed, and what it said.
+    pub failed: Option<(String, String)>,
+    /// What the kernel had counted when the observed span began and when it ended.
+    pub counters: Option<[PodCounters; 2]>,
+    /// What the processor of its node calls itself.
+    pub processor: Option<String>,
+    /// Processors of its node.
+    pub cores: f64,
+}
+
+/// What the kernel has counted for a pod since it began. What is not counted is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PodCounters {
+    /// When they were read, on the monotonic clock [ns].
+    pub at_ns: u64,
+    /// Processor time [ns].
+    pub cpu_ns: Option<u64>,
+    /// How long it was ready to run and not allowed to [ns].
+    pub throttled_ns: Option<u64>,
+    /// Periods of the quota in which it was stopped.
+    pub throttled: Option<u64>,
+    /// Periods of the quota in which it ran.
+    pub periods: Option<u64>,
+    /// The most memory it ever had [byte].
+    pub memory_peak: Option<u64>,
+    /// Processes that were killed for want of memory.
+    pub memory_kills: Option<u64>,
+    /// Bytes and packets received, bytes and packets sent by its network device.
+    pub network: Option<[u64; 4]>,
+    /// Processor time of the node [ticks]: used, and all.
+    pub node_ticks: Option<[u64; 2]>,
+    /// Processes of the node that were ready to run, on average over the last minute.
+    pub load_average: Option<f64>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -83,6 +83,8 @@ pub struct Attachment {
     pub address: Ipv4Addr,
     /// Length of the prefix that all nodes share.
     pub prefix: u8,
+    /// The name of its device.
+    pub device: String,
 }
 
 /// The forwarder's first answer.
@@ -319,7 +321,7 @@ fn attach(nodes: &[Attachment]) -> Result<Vec<SyncDevice>, String> {
         let there = open(&node.namespace)?;
         enter(&there).map_err(|cause| format!("{}: cannot enter its network: {cause}", node.name))?;
         let device = DeviceBuilder::new()
-            .name(DEVICE)
+            .name(&node.device)
             .layer(Layer::L2)
             .mac_addr(hardware_address(i))
             .ipv4(node.address, node.prefix, None)

@@ -143,7 +143,13 @@ fn run(line: &[String]) -> Result<(), String> {
 
 /// An attachment for tests and examples: node `i` of process `process`.
 pub fn attachment(name: &str, process: i64, address: Ipv4Addr) -> Attachment {
-    Attachment { name: name.into(), namespace: format!("/proc/{process}/ns/net").into(), address, prefix: 16 }
+    Attachment {
+        name: name.into(),
+        namespace: format!("/proc/{process}/ns/net").into(),
+        address,
+        prefix: 16,
+        device: DEVICE.into(),
+    }
 }
 
 #[cfg(test)]

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::{
-    ContainerCreateBody, ContainerUpdateBody, HostConfig, SystemInfoCgroupDriverEnum,
-    SystemInfoCgroupVersionEnum,
+    ContainerCreateBody, ContainerUpdateBody, HostConfig, Ipam, IpamConfig, NetworkCreateRequest,
+    SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptionsBuilder,
 };
 use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
@@ -116,7 +117,16 @@ impl Docker {
     pub fn import(&self, run: &str, image: &str, binary: &[u8]) -> Result<(), EmuError> {
         let failed =
             |cause: &dyn std::fmt::Display| EmuError::engine(format!("import the image {image}"), cause);
-        let archive = archive(binary).map_err(|cause| failed(&cause))?;
+        self.import_archive(run, image, archive(binary).map_err(|cause| failed(&cause))?)
+    }
+
+    /// Makes an image from a tar archive of its files.
+    ///
+    /// # Errors
+    /// The engine refuses it.
+    pub fn import_archive(&self, run: &str, image: &str, archive: Vec<u8>) -> Result<(), EmuError> {
+        let failed =
+            |cause: &dyn std::fmt::Display| EmuError::engine(format!("import the image {image}"), cause);
         let changes = vec![
             format!("LABEL {LABEL_RUN}={run}"),
             format!("LABEL {LABEL_KIND}={}", Kind::Image.name()),
@@ -147,13 +157,10 @@ impl Docker {
         &self,
         run: &str,
         container: &str,
+        image: &str,
         group: Option<&str>,
         node: &Node,
     ) -> Result<i64, EmuError> {
-        let image = image_name(run);
-        let failed = |cause: &dyn std::fmt::Display| {
-            EmuError::engine(format!("start the container {container}"), cause)
-        };
         let memory = node.memory_bytes.map(|bytes| bytes.max(LEAST_MEMORY) as i64);
         let pinned = node
             .pinned
@@ -181,6 +188,48 @@ impl Docker {
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
+        };
+        self.start_as(container, body)
+    }
+
+    /// Makes a network of its own for the containers of a run.
+    ///
+    /// # Errors
+    /// The engine refuses it, for example because another network has these addresses.
+    pub fn make_network(
+        &self,
+        run: &str,
+        network: &str,
+        subnet: &str,
+        gateway: &str,
+    ) -> Result<(), EmuError> {
+        let body = NetworkCreateRequest {
+            name: network.into(),
+            labels: Some(HashMap::from([
+                (LABEL_RUN.into(), run.into()),
+                (LABEL_KIND.into(), Kind::Network.name().into()),
+            ])),
+            ipam: Some(Ipam {
+                config: Some(vec![IpamConfig {
+                    subnet: Some(subnet.into()),
+                    gateway: Some(gateway.into()),
+                    ..IpamConfig::default()
+                }]),
+                ..Ipam::default()
+            }),
+            ..NetworkCreateRequest::default()
+        };
+        let made = self.runtime.block_on(self.api.create_network(body));
+        made.map(|_| ()).map_err(|cause| EmuError::engine(format!("make the network {network}"), cause))
+    }
+
+    /// Starts a container as it is described: the process number of its first process.
+    ///
+    /// # Errors
+    /// The engine refuses it, or it ends at once.
+    pub fn start_as(&self, container: &str, body: ContainerCreateBody) -> Result<i64, EmuError> {
+        let failed = |cause: &dyn std::fmt::Display| {
+            EmuError::engine(format!("start the container {container}"), cause)
         };
         self.runtime.block_on(async {
             let options = CreateContainerOptionsBuilder::new().name(container).build();
@@ -329,7 +378,8 @@ impl Docker {
                 let image = if is_named { format!("{name}{TAG}") } else { name.clone() };
                 self.api.remove_image(&image, Some(options), None).await.map(|_| ())
             }
-            Kind::Process | Kind::Namespace | Kind::Group => Ok(()),
+            Kind::Network => self.api.remove_network(name).await,
+            _ => Ok(()),
         }
     }
 
@@ -355,9 +405,16 @@ impl Docker {
             let containers = self.api.list_containers(Some(options)).await.map_err(failed)?;
             let options = ListImagesOptionsBuilder::new().filters(&filters).build();
             let images = self.api.list_images(Some(options)).await.map_err(failed)?;
+            let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+            let networks = self.api.list_networks(Some(options)).await.map_err(failed)?;
             let run_of =
                 |labels: Option<HashMap<String, String>>| labels.and_then(|mut l| l.remove(LABEL_RUN));
             let mut all = Vec::new();
+            for network in networks {
+                if let (Some(name), Some(run)) = (network.name, run_of(network.labels)) {
+                    all.push((run, Resource { kind: Kind::Network, name }));
+                }
+            }
             for container in containers {
                 let name = container.names.unwrap_or_default().into_iter().next().unwrap_or_default();
                 let name = name.trim_start_matches('/').to_string();
@@ -449,7 +506,7 @@ async fn run_one(api: &bollard::Docker, task: &Task) -> Result<String, Stopped> 
 }
 
 /// A tar archive with the binary in it.
-fn archive(binary: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(crate) fn archive(binary: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut header = tar::Header::new_gnu();
     header.set_size(binary.len() as u64);
     header.set_mode(0o755);
