@@ -6,7 +6,7 @@
 //! units/plan.json          what decides the result; written first, gone at the end
 //! units/0000012.bin        results of a unit
 //! units/refined-0-0000003.bin  whole runs of what a race accepted early and may be on the front
-//! summary.csv, front.csv, shortlist.json, sensitivity.json, sensitivity.csv (summary.parquet)
+//! summary.csv, front.csv, shortlist.json, distributions.csv, sensitivity.json, sensitivity.csv (summary.parquet)
 //! manifest.json            how it was made; its being there says that the run is complete
 //! ```
 //!

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::asked::{Asked, asked};
 use super::{clear_up_on_interrupt, made, planned, tools};
 use crate::args::{self, EmulateRun, EmulateTables};
+use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
 use crate::page::{Page, Style, percent, significant};
@@ -292,9 +293,19 @@ fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
             page.marked(Style::Warning, &format!("{name}:"), text);
         }
     }
+    breakdown::draw(&mut page, &bars(campaign, runs));
     page.fact("results", &record.path().display().to_string());
     page.fact("next", &next(campaign, record, runs));
     page.into_text()
+}
+
+/// Where the time of each run goes.
+fn bars(campaign: &Campaign, runs: &[Finished]) -> Vec<Bar> {
+    let bar = |run: &Finished| {
+        let name = run_name(&campaign.subjects[run.subject].id[..8], run.repetition);
+        Bar::new(name, &run.summary)
+    };
+    runs.iter().filter_map(bar).collect()
 }
 
 /// What to do with the results.
