@@ -74,7 +74,7 @@ Exits with 1 if a limit is exceeded."
          offing report results/video results/measured --figures svg
 Several folders are told together: an exploration, and runs of its shortlist.")]
     Report(Report),
-    /// Computes an exploration again from its manifest, and compares the results byte by byte
+    /// Computes a prediction again from its manifest, and compares the results byte by byte
     #[command(after_help = "Example: offing rerun results/video/manifest.json --check
 Exits with 1 if anything differs.")]
     Rerun(Rerun),
@@ -198,6 +198,10 @@ pub struct Simulate {
     /// Writes a row for each request after the warm-up to a file; memory then grows with their number
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+
+    /// Keeps the results in a folder, for `offing report` and `offing rerun`
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -441,6 +445,10 @@ pub struct Invert {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub runs: u32,
 
+    /// Keeps the answer in a folder, for `offing report` and `offing rerun`
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
     /// Prints one JSON object
     #[arg(long)]
     pub json: bool,
@@ -452,6 +460,19 @@ pub enum Engine {
     Auto,
     Stations,
     Events,
+}
+
+impl Engine {
+    pub const ALL: [Engine; 3] = [Engine::Auto, Engine::Stations, Engine::Events];
+
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Auto => "auto",
+            Engine::Stations => "stations",
+            Engine::Events => "events",
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -509,6 +530,10 @@ pub struct Validate {
     #[arg(long)]
     pub leave_one_out: bool,
 
+    /// Keeps validation.json and the models in a folder, for `offing report`
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
     /// Prints one JSON object
     #[arg(long)]
     pub json: bool,
@@ -551,7 +576,7 @@ pub struct Export {
 
 #[derive(clap::Args)]
 pub struct Report {
-    /// Folders that `offing explore` or a measurement has written
+    /// Folders with results: of an exploration, of measurements, of `simulate`, `invert` or `validate` with --out
     #[arg(value_name = "DIR", required = true)]
     pub folders: Vec<PathBuf>,
 
@@ -566,7 +591,7 @@ pub struct Report {
 
 #[derive(clap::Args)]
 pub struct Rerun {
-    /// The manifest.json of an exploration
+    /// The manifest.json of a prediction, or its folder
     #[arg(value_name = "MANIFEST")]
     pub manifest: PathBuf,
 

@@ -1,21 +1,25 @@
 //! `offing calibrate` and `offing validate`: fits the models to measured runs, and says how wrong they are.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use offing_core::Parts;
 use offing_explore::{Folder, Found};
 use offing_models::ModelSet;
 use offing_validation::{
-    AROUND_S, Accuracy, Candidate, Effort, Finding, Measured, Next, Settings, accuracy, by_deployment,
-    compare, is_seen, learn, leave_one_out, next,
+    AROUND_S, Accuracy, Candidate, Compared, Effort, Finding, Measured, Next, Numbers, Settings, accuracy,
+    by_deployment, compare, is_seen, learn, leave_one_out, next,
 };
 use serde_json::json;
 
 use crate::args::{Calibrate, Validate};
+use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
+use crate::kept::{self, Kept};
 use crate::output::{Output, Screen, note, print, print_json};
-use crate::page::{Page, count, percent, significant};
+use crate::page::{Page, Step, count, percent, significant};
+use crate::progress::Progress;
 use crate::{manifest, measured, models};
 
 /// Deployments of a space that --next looks at, at most.
@@ -32,8 +36,12 @@ pub fn run(args: &Calibrate) -> Result<(), Failure> {
         measured::of_set(&mut runs, &args.runs, name, false)?;
     }
     let file = Output::create(out, &args.runs[0])?;
-    let fit = learn(models::current(), &runs.measured, &settings(&args.name), Effort { seeds: 4, draws: 80 });
-    let fit = fit.map_err(refused)?;
+    let progress = deployments(&runs.measured);
+    let tell = || progress.add(1);
+    let effort = Effort { seeds: 4, draws: 80 };
+    let fit =
+        learn(models::current(), &runs.measured, &settings(&args.name), effort, &tell).map_err(refused)?;
+    drop(progress);
     file.finish(|file| file.write_all(fit.text.as_bytes()))?;
     if args.json {
         return print_json(&json!({
@@ -45,7 +53,12 @@ pub fn run(args: &Calibrate) -> Result<(), Failure> {
             "parameters": fit.findings,
         }));
     }
-    print(&fitted(&fit.models, &fit.findings, runs.measured.len(), out))
+    print(&fitted(args, &fit.models, &fit.findings, runs.measured.len(), out))
+}
+
+/// A bar of the deployments of some runs.
+fn deployments(runs: &[Measured]) -> Progress {
+    Progress::new(by_deployment(runs).len() as u64, "deployments")
 }
 
 fn settings(name: &str) -> Settings {
@@ -57,7 +70,7 @@ fn refused(message: String) -> Failure {
 }
 
 /// What was found, for people.
-fn fitted(models: &ModelSet, findings: &[Finding], runs: usize, out: &Path) -> String {
+fn fitted(args: &Calibrate, models: &ModelSet, findings: &[Finding], runs: usize, out: &Path) -> String {
     let mut page = Page::new(Screen::of_stdout());
     page.heading(&format!("{}:", models.label()), &format!(" fitted on {}", count(runs as u64, "run")));
     page.blank();
@@ -90,8 +103,28 @@ fn fitted(models: &ModelSet, findings: &[Finding], runs: usize, out: &Path) -> S
             fitted.discrepancy.iter().map(|(metric, sd)| format!("{metric} {}", percent(*sd))).collect();
         page.fact("unexplained", &format!("by leaving each deployment out: {}", told.join(", ")));
     }
-    page.fact("written", &out.display().to_string());
+    let out = out.display().to_string();
+    page.fact("results", &out);
+    let mut words = words("validate", &args.runs);
+    words.extend(["--models".into(), out]);
+    let why = match &args.held_out {
+        Some(name) => {
+            words.extend(["--held-out".into(), name.clone()]);
+            format!("see how wrong it is on the set {name}, which it has not seen")
+        }
+        None => {
+            words.push("--leave-one-out".into());
+            "see how wrong a fit on the others is on each deployment".to_owned()
+        }
+    };
+    page.next(&[Step::new(why, &words.iter().map(String::as_str).collect::<Vec<_>>())]);
     page.into_text()
+}
+
+/// The beginning of a command on runs.
+fn words(command: &str, runs: &[PathBuf]) -> Vec<String> {
+    let runs = runs.iter().map(|run| run.display().to_string());
+    ["offing".to_owned(), command.to_owned()].into_iter().chain(runs).collect()
 }
 
 pub fn validate(args: &Validate) -> Result<(), Failure> {
@@ -101,13 +134,16 @@ pub fn validate(args: &Validate) -> Result<(), Failure> {
     if let Some(name) = &args.held_out {
         measured::of_set(&mut runs, &args.runs, name, true)?;
     }
+    let kept = args.out.as_deref().map(Kept::open).transpose()?;
     let effort = Effort::default();
     let mut left_out = runs.left_out.clone();
     let (judged_on, compared) = if args.leave_one_out {
         let discrepancy = models.fitted().map_or_else(BTreeMap::new, |fitted| fitted.discrepancy.clone());
         let prior = ModelSet::default();
         let prior = if models.fitted().is_some() { &prior } else { models };
-        let compared = leave_one_out(prior, &runs.measured, &settings("leave-one-out"), &discrepancy, effort);
+        let progress = deployments(&runs.measured);
+        let (settings, tell) = (settings("leave-one-out"), || progress.add(1));
+        let compared = leave_one_out(prior, &runs.measured, &settings, &discrepancy, effort, &tell);
         ("each deployment by a fit on all others".to_string(), compared.map_err(refused)?)
     } else {
         let (seen, fresh): (Vec<Measured>, Vec<Measured>) =
@@ -126,8 +162,14 @@ pub fn validate(args: &Validate) -> Result<(), Failure> {
                 hint: Some("judge other runs, or these with `--leave-one-out`".into()),
             });
         }
-        let compared =
-            by_deployment(&fresh).iter().filter_map(|group| compare(models, group, effort)).collect();
+        let progress = deployments(&fresh);
+        let groups = by_deployment(&fresh);
+        let compared = groups.iter().filter_map(|group| {
+            let compared = compare(models, group, effort);
+            progress.add(1);
+            compared
+        });
+        let compared = compared.collect();
         let what = match &args.held_out {
             Some(name) => format!("the held-out set {name}"),
             None => "deployments that the models were not fitted on".into(),
@@ -137,19 +179,25 @@ pub fn validate(args: &Validate) -> Result<(), Failure> {
     let among = |run: &str| runs.scenarios.get(run).cloned().unwrap_or_default();
     let found = accuracy(&models.label(), &judged_on, compared, &among, left_out);
     let exceeded = found.exceeded(&args.limits).map_err(refused)?;
+    let mut told = serde_json::to_value(&found).expect("it is plain data");
+    told["limits_exceeded"] = json!(exceeded);
+    if let Some(kept) = kept {
+        let models = kept::text_of_models(args.models.file.as_deref())?;
+        let models = models.map(|text| (kept::MODELS, text.into_bytes()));
+        let outputs = [("validation.json", kept::pretty(&told).into_bytes())].into_iter().chain(models);
+        kept.finish_other("validation", &outputs.collect::<Vec<_>>())?;
+    }
     if args.json {
-        let mut told = serde_json::to_value(&found).expect("it is plain data");
-        told["limits_exceeded"] = json!(exceeded);
         print_json(&told)?;
     } else {
-        print(&judged(&found))?;
+        print(&judged(args, &found))?;
     }
     exceeded.iter().for_each(|said| note(&format!("limit exceeded: {said}")));
     if exceeded.is_empty() { Ok(()) } else { Err(Failure::Told(ExitCode::from(1))) }
 }
 
 /// How wrong it is, for people.
-fn judged(found: &Accuracy) -> String {
+fn judged(args: &Validate, found: &Accuracy) -> String {
     let mut page = Page::new(Screen::of_stdout());
     page.heading(&format!("{}:", found.models), &format!(" judged on {}", found.judged_on));
     page.blank();
@@ -177,7 +225,7 @@ fn judged(found: &Accuracy) -> String {
             .to_vec(),
     ];
     for c in &found.compared {
-        let of = |numbers: &offing_validation::Numbers, name: &str| {
+        let of = |numbers: &Numbers, name: &str| {
             numbers.get(name).map_or_else(String::new, |value| significant(*value))
         };
         let known = |value: Option<f64>| value.map_or_else(String::new, significant);
@@ -227,7 +275,46 @@ fn judged(found: &Accuracy) -> String {
             ),
         );
     }
+    page.blank();
+    breakdown::draw(&mut page, &bars(found));
+    let step = match &args.out {
+        Some(out) => {
+            let out = out.display().to_string();
+            page.fact("results", &out);
+            Step::new("see it on one page, with plots", &["offing", "report", &out])
+        }
+        None => {
+            let mut words = words("validate", &args.runs);
+            if let Some(models) = &args.models.file {
+                words.extend(["--models".into(), models.display().to_string()]);
+            }
+            if let Some(name) = &args.held_out {
+                words.extend(["--held-out".into(), name.clone()]);
+            }
+            if args.leave_one_out {
+                words.push("--leave-one-out".into());
+            }
+            words.extend(["--out".into(), "results/validation".into()]);
+            Step::new("keep it, for a page with plots", &words.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+    };
+    page.next(&[step]);
     page.into_text()
+}
+
+/// The five parts of each deployment, measured above predicted.
+fn bars(found: &Accuracy) -> Vec<Bar> {
+    let bar = |c: &Compared, source: &str, numbers: &Numbers| {
+        let part = |name: &str| numbers.get(&format!("{name}_mean_ms")).copied();
+        let known = Parts::NAMES.map(part);
+        let name = format!("{} {source}", &c.deployment[..c.deployment.len().min(8)]);
+        known
+            .iter()
+            .all(Option::is_some)
+            .then(|| Bar { name, parts_ms: known.map(Option::unwrap_or_default) })
+    };
+    let both = |c: &Compared| [bar(c, "measured", &c.measured), bar(c, "predicted", &c.predicted)];
+    found.compared.iter().flat_map(both).flatten().collect()
 }
 
 /// `--next`.

@@ -11,15 +11,18 @@ use offing_scenarios::{Scenario, load};
 
 use crate::args::{self, Choosing, Explore, Merge};
 use crate::failure::Failure;
-use crate::input::{self, Source};
+use crate::input::Source;
 use crate::output::{Screen, issues, note, print, print_json, say_on_interrupt};
 use crate::page::{self, Page};
 use crate::progress::Progress;
-use crate::{found, manifest, models};
+use crate::{found, kept, manifest, models};
 
 pub fn run(args: &Explore) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
-    models::choose(args.models.file.as_deref())?;
+    match &args.resume {
+        Some(folder) => kept::choose_models(args.models.file.as_deref(), folder)?,
+        None => models::choose(args.models.file.as_deref())?,
+    }
     let (scenario, inputs) = scenario(args)?;
     let exact = match &args.resume {
         Some(path) => Folder::existing(path)?.1.is_exact,
@@ -42,10 +45,11 @@ pub fn run(args: &Explore) -> Result<(), Failure> {
         (None, None) => default_folder(&plan, started),
     };
     let folder = Folder::open(&path, &plan)?;
+    keep_models(args.models.file.as_deref(), &folder)?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     say_on_interrupt(Some(farewell(&path, args.shard)));
     let swept = on_threads(threads(&args.choosing), || {
-        let progress = Progress::new(plan.points.len());
+        let progress = Progress::new(plan.points.len(), "deployments");
         sweep(&plan, &folder, shard, &|done| progress.add(done))
     })?;
     if swept.found > 0 {
@@ -61,7 +65,7 @@ pub fn run(args: &Explore) -> Result<(), Failure> {
 
 pub fn merge(args: &Merge) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
-    models::choose(args.models.file.as_deref())?;
+    kept::choose_models(args.models.file.as_deref(), &args.folder)?;
     let (scenario, inputs) = from_folder(&args.folder)?;
     let plan = plan(&scenario, inputs, Folder::existing(&args.folder)?.1.is_exact)?;
     collect(&plan, &Folder::open(&args.folder, &plan)?, &args.choosing, started)
@@ -104,7 +108,8 @@ pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: 
     } else {
         let started = folder.created_unix_s().unwrap_or(started);
         on_threads(threads(choosing), || -> Result<Found, Failure> {
-            let finished = finish(plan, folder, choosing.shortlist.into())?;
+            let progress = Progress::new(plan.points.len(), "rows of results");
+            let finished = finish(plan, folder, choosing.shortlist.into(), &|rows| progress.add(rows))?;
             complete(plan, folder, &finished.outputs, &manifest::made(started), choosing.keep_units)?;
             Ok(finished.found)
         })?
@@ -123,6 +128,14 @@ pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: 
     if found.numbers.feasible == 0 { Err(Failure::Told(ExitCode::from(1))) } else { Ok(()) }
 }
 
+/// Puts the parameters that the user has named into the folder, so that others go on with the same.
+fn keep_models(file: Option<&Path>, folder: &Folder) -> Result<(), Failure> {
+    match kept::text_of_models(file)? {
+        Some(text) => Ok(folder.write(kept::MODELS, text.as_bytes())?),
+        None => Ok(()),
+    }
+}
+
 pub fn plan(scenario: &Scenario, inputs: Vec<Input>, is_exact: bool) -> Result<Plan<'_>, Failure> {
     Ok(Plan::new(scenario, models::current(), inputs, env!("CARGO_PKG_VERSION"), is_exact)?)
 }
@@ -138,13 +151,11 @@ fn from_file(args: &Explore, file: &Path) -> Result<(Scenario, Vec<Input>), Fail
         assignments: args.assignments.clone(),
         reading: args::Reading { strict: args.reading.strict, semantics: args.reading.semantics },
     };
-    let loaded = Source::read(&input)?.load(&[])?;
+    let source = Source::read(&input)?;
+    let loaded = source.load(&[])?;
     issues(&loaded.warnings);
-    let scenario = loaded.scenario;
-    let inputs =
-        scenario.files.iter().map(|name| Ok(Input { name: name.clone(), text: input::beside(file, name)? }));
-    let inputs = inputs.collect::<Result<_, Failure>>()?;
-    Ok((scenario, inputs))
+    let inputs = source.inputs(&loaded.scenario)?;
+    Ok((loaded.scenario, inputs))
 }
 
 /// The scenario of the run in a folder.

@@ -5,8 +5,9 @@ use std::path::Path;
 use offing_core::Summary;
 use offing_explore::{Axes, Found, Metrics, Near};
 
+use crate::breakdown::{self, Bar};
 use crate::output::Screen;
-use crate::page::{Page, Style, significant};
+use crate::page::{Page, Step, Style, significant};
 
 /// Rows of a list that are shown; the files have all.
 const MOST_SHOWN: usize = 5;
@@ -47,9 +48,35 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
         page.marked(Style::Warning, "note:", note);
     }
     shortlist(&mut page, found, metrics);
+    breakdown::draw(&mut page, &bars(found));
     dropped(&mut page, found);
-    page.fact("results", &folder.display().to_string());
+    let folder = folder.display().to_string();
+    page.fact("results", &folder);
+    page.next(&next(found, &folder));
     page.into_text()
+}
+
+/// Where the time of the shortlist goes, or that of the nearest misses.
+fn bars(found: &Found) -> Vec<Bar> {
+    let kept = found.shortlist.iter().map(|kept| (kept.number, &kept.predicted));
+    let near =
+        found.dropped.nearly_feasible.iter().take(MOST_SHOWN).map(|near| (near.number, &near.predicted));
+    let shown: Vec<_> = if found.shortlist.is_empty() { near.collect() } else { kept.collect() };
+    shown.into_iter().filter_map(|(number, predicted)| Bar::new(number.to_string(), predicted)).collect()
+}
+
+/// What to do after this.
+fn next(found: &Found, folder: &str) -> Vec<Step> {
+    let report = |why: &str| Step::new(why, &["offing", "report", folder]);
+    if found.shortlist.is_empty() {
+        return vec![report("see on one page what the nearest lack")];
+    }
+    let mut steps = vec![report("see it on one page, with plots")];
+    if cfg!(feature = "emu") {
+        let words = ["offing", "emulate", "run", folder, "--repeat", "3"];
+        steps.push(Step::new("measure the shortlist, if `offing doctor` says that this host can", &words));
+    }
+    steps
 }
 
 fn some(count: u64, what: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use offing_scenarios::continuum::{self, Resolved};
-use offing_scenarios::{Issue, Loaded, load};
+use offing_scenarios::{Issue, Loaded, Scenario, load};
 
 use crate::args::{Input, Reading};
 use crate::failure::Failure;
@@ -28,6 +28,8 @@ pub struct Source<'i> {
     name: String,
     /// What was to be said of it already.
     warnings: Vec<Issue>,
+    /// The files that it names, where they are not on disk under their names.
+    files: Option<Vec<offing_explore::Input>>,
 }
 
 impl<'i> Source<'i> {
@@ -43,13 +45,35 @@ impl<'i> Source<'i> {
             mind_continuum_only(reading);
             (read(file)?, Vec::new())
         };
-        Ok(Source { input, text, name, warnings })
+        Ok(Source { input, text, name, warnings, files: None })
+    }
+
+    /// A scenario that was kept, with the files that it names.
+    pub fn of_folder(input: &'i Input, text: String, files: Vec<offing_explore::Input>) -> Self {
+        Source { input, text, name: name(&input.file), warnings: Vec::new(), files: Some(files) }
+    }
+
+    /// The files that the scenario names.
+    pub fn inputs(&self, scenario: &Scenario) -> Result<Vec<offing_explore::Input>, Failure> {
+        if let Some(files) = &self.files {
+            return Ok(files.clone());
+        }
+        let read = |name: &String| {
+            Ok(offing_explore::Input { name: name.clone(), text: beside(&self.input.file, name)? })
+        };
+        scenario.files.iter().map(read).collect()
     }
 
     /// The scenario with the keys that the user replaces, and then these.
     pub fn load(&self, more: &[(String, String)]) -> Result<Loaded, Failure> {
         let folder = self.input.file.parent().unwrap_or(Path::new(""));
-        let files = |named: &str| text(&folder.join(named)).map_err(|cause| cause.to_string());
+        let files = |named: &str| match &self.files {
+            None => text(&folder.join(named)).map_err(|cause| cause.to_string()),
+            Some(files) => {
+                let file = files.iter().find(|file| file.name == named);
+                file.map(|file| file.text.clone()).ok_or_else(|| "it is not in the folder".to_string())
+            }
+        };
         let set = [&self.input.assignments, more].concat();
         let loaded = load(&self.text, &self.name, &files, &models::current().presets(), &set);
         let mut loaded = loaded.map_err(|issues| Failure::Bad(issues).after(&self.warnings))?;

@@ -1,31 +1,159 @@
 //! `offing invert`: the value of one key with which something holds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
-use offing_core::{Deployment, units};
+use offing_core::{Deployment, Summary, units};
 use offing_explore::Judge;
 use offing_explore::invert::{
     BreakEven, Direction, Division, Extreme, Range, Trial, Trials, break_even, extreme,
 };
-use offing_scenarios::{Issue, Scenario, Severity};
-use serde::Serialize;
+use offing_scenarios::{Issue, Scenario, Severity, canonical, infeasible};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use toml::Value;
 
-use crate::args::Invert;
+use crate::args::{Input, Invert, Reading};
+use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::input::Source;
+use crate::kept::{self, Asked, Kept};
 use crate::models;
 use crate::output::{Screen, issues, print, print_json};
-use crate::page::{Page, Style, count, significant};
+use crate::page::{Page, Step, Style, count, significant};
+use crate::progress::Progress;
 use crate::scenario_facts::resolve;
 
 pub fn run(args: &Invert) -> Result<(), Failure> {
     models::choose(args.models.file.as_deref())?;
     let source = Source::read(&args.input)?;
+    let kept = args.out.as_deref().map(Kept::open).transpose()?;
+    let answer = answer(args, &source)?;
+    if let Some(kept) = kept {
+        let scenario = source.load(&[])?.scenario;
+        let models = kept::text_of_models(args.models.file.as_deref())?;
+        let asked = Asked {
+            kind: KIND,
+            inputs: &source.inputs(&scenario)?,
+            models: models.as_deref(),
+            seed: args.seed.unwrap_or(scenario.seed),
+            how: json!(How::of(args)),
+            scenario: &scenario,
+        };
+        kept.finish(&asked, &answer.files())?;
+    }
+    if args.json {
+        print_json(&answer.json)?;
+    } else {
+        print(&answer.text)?;
+    }
+    if answer.is_found { Ok(()) } else { Err(Failure::Told(ExitCode::from(1))) }
+}
+
+/// Of its manifest.
+pub const KIND: &str = "invert";
+
+/// The options that decide the answer, as a manifest has them.
+#[derive(Serialize, Deserialize)]
+struct How {
+    key: Option<String>,
+    conditions: Vec<String>,
+    largest: bool,
+    smallest: bool,
+    break_even: Option<String>,
+    between: Vec<String>,
+    metric: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    step: Option<String>,
+    runs: u32,
+}
+
+impl How {
+    fn of(args: &Invert) -> How {
+        let Invert {
+            key,
+            conditions,
+            largest,
+            smallest,
+            break_even,
+            between,
+            metric,
+            from,
+            to,
+            step,
+            runs,
+            ..
+        } = args;
+        How {
+            key: key.clone(),
+            conditions: conditions.clone(),
+            largest: *largest,
+            smallest: *smallest,
+            break_even: break_even.clone(),
+            between: between.clone(),
+            metric: metric.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            step: step.clone(),
+            runs: *runs,
+        }
+    }
+}
+
+/// Computes what a folder was made of once more, into another one.
+pub fn again(asked: &Asked<'_>, folder: &Path, kept: Kept) -> Result<(), Failure> {
+    let how: How = serde_json::from_value(asked.how.clone()).map_err(|cause| {
+        refused(format!("the manifest does not say how it was asked: {cause}"), "it is of another version")
+    })?;
+    let How { key, conditions, largest, smallest, break_even, between, metric, from, to, step, runs } = how;
+    let reading = Reading { strict: false, semantics: None };
+    let input = Input { file: folder.join("scenario.toml"), assignments: Vec::new(), reading };
+    let seed = Some(asked.seed);
+    let models = crate::args::Models { file: None };
+    let (out, json) = (None, true);
+    let args = Invert {
+        input,
+        models,
+        key,
+        conditions,
+        largest,
+        smallest,
+        break_even,
+        between,
+        metric,
+        from,
+        to,
+        step,
+        seed,
+        runs,
+        out,
+        json,
+    };
+    let source = Source::of_folder(&args.input, canonical(asked.scenario), asked.inputs.to_vec());
+    let answer = answer(&args, &source)?;
+    kept.finish(asked, &answer.files())
+}
+
+/// What came of a question.
+struct Answer {
+    json: serde_json::Value,
+    text: String,
+    is_found: bool,
+}
+
+impl Answer {
+    /// What a result folder has of it.
+    fn files(&self) -> [(&'static str, Vec<u8>); 1] {
+        [("answer.json", kept::pretty(&self.json).into_bytes())]
+    }
+}
+
+fn answer(args: &Invert, source: &Source<'_>) -> Result<Answer, Failure> {
     match (&args.key, &args.break_even) {
-        (_, Some(key)) => equal(args, &source, key),
-        (Some(key), None) => bound(args, &source, key),
+        (_, Some(key)) => equal(args, source, key),
+        (Some(key), None) => bound(args, source, key),
         (None, None) => Err(refused("there is no key to look at", "write `--for KEY`")),
     }
 }
@@ -102,7 +230,7 @@ fn list<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
 }
 
 /// `--for KEY`.
-fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
+fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<Answer, Failure> {
     let mut set = Vec::new();
     if !args.conditions.is_empty() {
         set.push(assignment("goal.require", list(&args.conditions)));
@@ -120,7 +248,11 @@ fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
     };
     tier_is_there(source, key, &scenario, "--for")?;
     let axis = Axis::new(args, key, &scenario, &with)?;
-    let at = |value: f64| deployment(with(&axis.measure.write(value)));
+    let progress = Progress::about(axis.range.about(), "values");
+    let at = |value: f64| {
+        progress.add(1);
+        deployment(with(&axis.measure.write(value)))
+    };
     let mut metrics: Vec<String> = Vec::new();
     for name in scenario.goal.require.iter().flat_map(|condition| condition.names()) {
         if !metrics.contains(name) {
@@ -136,17 +268,29 @@ fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
         _ => None,
     };
     let answer = extreme(&trials, &judge, direction);
+    // What was found, and where nothing was, what limits it at the end that was wanted.
+    let shown = answer.found.as_ref().map_or_else(|| axis.range.ends()[0], |trial| trial.value);
+    let bars = bar_at(axis.text(shown, Round::Nearest), at(shown), seed);
+    drop(progress);
     let told = Told { args, key, scenario: &scenario, axis: &axis, metrics: &metrics, seed };
-    if args.json {
-        print_json(&told.bound_as_json(&answer))?;
-    } else {
-        print(&told.bound_as_text(&answer, &judge))?;
-    }
-    if answer.found.is_some() { Ok(()) } else { Err(Failure::Told(ExitCode::from(1))) }
+    Ok(Answer {
+        json: json!(told.bound_as_json(&answer)),
+        text: told.bound_as_text(&answer, &judge, &bars.into_iter().collect::<Vec<_>>()),
+        is_found: answer.found.is_some(),
+    })
+}
+
+/// Where the time goes with one value, if it can run.
+fn bar_at(name: String, deployment: Result<Deployment, String>, seed: u64) -> Option<Bar> {
+    let deployment = deployment.ok().filter(|deployment| {
+        infeasible(deployment).is_empty() && offing_sim::refusal(deployment).is_none()
+    })?;
+    let run = offing_sim::simulate(&deployment, models::current(), seed);
+    Bar::new(name, &Summary::new("", &run, deployment.app.deadline.is_some()))
 }
 
 /// `--break-even KEY`.
-fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
+fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<Answer, Failure> {
     let metrics = vec![args.metric.clone().unwrap_or_else(|| "latency_p95_ms".into())];
     let [first, second] = args.between.as_slice() else {
         return Err(refused("two targets are compared", "write for example `--between edge cloud`"));
@@ -165,8 +309,12 @@ fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
     issues(&source.load(&[])?.warnings);
     tier_is_there(source, key, &scenario, "--break-even")?;
     let axis = Axis::new(args, key, &scenario, &|value: &str| with(first, Some(value)))?;
-    let at_first = |value: f64| deployment(with(first, Some(&axis.measure.write(value))));
-    let at_second = |value: f64| deployment(with(second, Some(&axis.measure.write(value))));
+    let progress = Progress::about(2 * axis.range.about(), "values");
+    let at = |target: &str, value: f64| {
+        progress.add(1);
+        deployment(with(target, Some(&axis.measure.write(value))))
+    };
+    let (at_first, at_second) = (|value: f64| at(first, value), |value: f64| at(second, value));
     let seed = args.seed.unwrap_or(scenario.seed);
     let replicas = (seed, args.runs);
     let answer = break_even(
@@ -174,13 +322,18 @@ fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<(), Failure> {
         &Trials::new(&at_second, models::current(), &metrics, replicas, axis.range),
         0,
     );
+    let shown = answer.value.unwrap_or_else(|| axis.range.ends()[0]);
+    let bar = |target: &String| {
+        bar_at(format!("{target}, {}", axis.text(shown, Round::Nearest)), at(target, shown), seed)
+    };
+    let bars: Vec<Bar> = args.between.iter().filter_map(bar).collect();
+    drop(progress);
     let told = Told { args, key, scenario: &scenario, axis: &axis, metrics: &metrics, seed };
-    if args.json {
-        print_json(&told.equal_as_json(&answer))?;
-    } else {
-        print(&told.equal_as_text(&answer))?;
-    }
-    if answer.value.is_some() { Ok(()) } else { Err(Failure::Told(ExitCode::from(1))) }
+    Ok(Answer {
+        json: json!(told.equal_as_json(&answer)),
+        text: told.equal_as_text(&answer, &bars),
+        is_found: answer.value.is_some(),
+    })
 }
 
 /// What is tried, or why it cannot be.
@@ -535,7 +688,7 @@ impl Told<'_> {
         self.args.between.get(usize::from(!first)).map(String::as_str)
     }
 
-    fn bound_as_text(&self, answer: &Extreme, judge: &Judge) -> String {
+    fn bound_as_text(&self, answer: &Extreme, judge: &Judge, bars: &[Bar]) -> String {
         let mut page = Page::new(Screen::of_stdout());
         let require = &self.scenario.goal.require;
         let wanted: Vec<&str> = require.iter().map(|condition| condition.text()).collect();
@@ -573,7 +726,10 @@ impl Told<'_> {
                 Some(reason) => vec![reason.clone()],
                 None => judge.misses(&next.mean).iter().map(ToString::to_string).collect(),
             };
-            page.fact("next", &format!("{}: {}", self.axis.text(next.value, other), misses.join("; ")));
+            page.fact(
+                "just beyond",
+                &format!("{}: {}", self.axis.text(next.value, other), misses.join("; ")),
+            );
         }
         page.blank();
         let mut rows = vec![vec![self.key.to_string(), "holds".into()]];
@@ -594,10 +750,41 @@ impl Told<'_> {
                         `--such-that stable`";
             page.marked(Style::Warning, "warning:", text);
         }
+        let value = answer.found.as_ref().map(|found| self.axis.text(found.value, safe));
+        self.end(&mut page, bars, value, &[]);
         page.into_text()
     }
 
-    fn equal_as_text(&self, answer: &BreakEven) -> String {
+    /// Where the time goes, where the answer is kept, and what to do next.
+    fn end(&self, page: &mut Page, bars: &[Bar], value: Option<String>, more: &[&str]) {
+        page.blank();
+        breakdown::draw(page, bars);
+        let out = self.args.out.as_ref().map_or_else(String::new, |out| out.display().to_string());
+        page.fact("results", &out);
+        let file = self.args.input.file.display().to_string();
+        if file == "-" {
+            return;
+        }
+        let mut words = vec!["offing".to_owned(), "simulate".into(), file];
+        for (key, set) in &self.args.input.assignments {
+            words.extend(["--set".into(), format!("{key}={set}")]);
+        }
+        for set in more {
+            words.extend(["--set".into(), (*set).into()]);
+        }
+        let why = match &value {
+            Some(_) => "look closely at this deployment",
+            None => "see what limits it",
+        };
+        let end = self.axis.text(self.axis.range.ends()[0], Round::Nearest);
+        words.extend(["--set".into(), format!("{}={}", self.key, value.unwrap_or(end))]);
+        if let Some(models) = &self.args.models.file {
+            words.extend(["--models".into(), models.display().to_string()]);
+        }
+        page.next(&[Step::new(why, &words.iter().map(String::as_str).collect::<Vec<_>>())]);
+    }
+
+    fn equal_as_text(&self, answer: &BreakEven, bars: &[Bar]) -> String {
         let mut page = Page::new(Screen::of_stdout());
         let (metric, between) = (&self.metrics[0], &self.args.between);
         let question =
@@ -646,6 +833,9 @@ impl Told<'_> {
             let text = "overload of a target there: its latencies grow with the duration";
             page.marked(Style::Warning, "warning:", text);
         }
+        let value = answer.value.map(|value| self.axis.text(value, Round::Nearest));
+        let target = self.args.between.first().map(|target| format!("deploy.target={target}"));
+        self.end(&mut page, bars, value, &target.iter().map(String::as_str).collect::<Vec<_>>());
         page.into_text()
     }
 

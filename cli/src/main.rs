@@ -1,8 +1,10 @@
 //! The `offing` command: reads, calls one crate, writes, exits.
 
 mod args;
+mod breakdown;
 mod failure;
 mod input;
+mod kept;
 mod models;
 mod output;
 mod page;

@@ -16,6 +16,8 @@ pub enum Style {
     Bold,
     Warning,
     Alarm,
+    /// One of 256.
+    Colour(u8),
 }
 
 /// Where the text after a label begins.
@@ -81,15 +83,33 @@ impl Page {
         }
     }
 
-    /// Rows under a heading, each column as wide as its widest cell.
+    /// Rows under a heading, each column as wide as its widest cell. What does not fit beside the others goes below
+    /// them, with the first column once more.
     pub fn columns(&mut self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width =
             |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
         let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
+        let mut next = 1;
+        loop {
+            let (mut together, mut all) = (vec![0], widths.first().copied().unwrap_or(0));
+            while next < columns && (together.len() == 1 || all + 2 + widths[next] <= self.screen.width) {
+                all += 2 + widths[next];
+                together.push(next);
+                next += 1;
+            }
+            self.some_columns(rows, &widths, &together);
+            if next >= columns {
+                return;
+            }
+            self.blank();
+        }
+    }
+
+    fn some_columns(&mut self, rows: &[Vec<String>], widths: &[usize], which: &[usize]) {
         for (number, row) in rows.iter().enumerate() {
-            let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
+            let cells = which.iter().filter_map(|&at| Some((row.get(at)?, widths[at])));
+            let line = cells.map(|(cell, width)| format!("{cell:<width$}")).collect::<Vec<_>>().join("  ");
             if number == 0 {
                 self.heading(line.trim_end(), "");
             } else {
@@ -98,40 +118,50 @@ impl Page {
         }
     }
 
-    /// The same; columns that do not fit side by side follow below, each time after the first one.
-    #[cfg(feature = "emu")]
-    pub fn folded(&mut self, rows: &[Vec<String>]) {
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width =
-            |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
-        let mut at = 1;
-        while at < columns {
-            let mut used = widths[0] + 2 + widths[at];
-            let mut end = at + 1;
-            while end < columns && used + 2 + widths[end] <= self.screen.width {
-                used += 2 + widths[end];
-                end += 1;
-            }
-            let part = |row: &Vec<String>| {
-                let some = row.iter().enumerate().filter(|(i, _)| *i == 0 || (at..end).contains(i));
-                some.map(|(_, cell)| cell.clone()).collect()
-            };
-            if at > 1 {
-                self.blank();
-            }
-            self.columns(&rows.iter().map(part).collect::<Vec<_>>());
-            at = end;
+    /// What to do next: why, and the command, whole on a line of its own so that it can be copied.
+    pub fn next(&mut self, steps: &[Step]) {
+        let mut label = "next";
+        for Step { why, command } in steps {
+            self.fact(label, &format!("{why}:"));
+            let indent = if LABEL + command.chars().count() <= self.screen.width { LABEL } else { 2 };
+            self.line(&format!("{}{command}", " ".repeat(indent)));
+            label = "";
         }
     }
 
-    fn paint(&self, style: Style, text: &str) -> String {
+    /// A text that stands out, if colours are welcome.
+    pub fn paint(&self, style: Style, text: &str) -> String {
         let code = match style {
-            Style::Bold => 1,
-            Style::Warning => 33,
-            Style::Alarm => 31,
+            Style::Bold => "1".to_owned(),
+            Style::Warning => "33".to_owned(),
+            Style::Alarm => "31".to_owned(),
+            Style::Colour(number) => format!("38;5;{number}"),
         };
         if self.screen.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    }
+}
+
+/// Something to do next.
+pub struct Step {
+    /// What for.
+    pub why: String,
+    /// The command, as a shell takes it.
+    pub command: String,
+}
+
+impl Step {
+    pub fn new(why: impl Into<String>, words: &[&str]) -> Step {
+        let command = words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ");
+        Step { why: why.into(), command }
+    }
+}
+
+/// A word of a command, quoted where a shell would split or change it.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-=+:,@%".contains(letter);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 
@@ -170,7 +200,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
             lines.push(word.into());
         }
     }
-    lines.iter().map(|line| line.replace(GLUED, " %")).collect()
+    lines.iter().map(|line| line.replace('\u{a0}', " ")).collect()
 }
 
 /// A per cent sign with the space before it, as one word.
@@ -187,17 +217,24 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "emu")]
-    fn columns_that_do_not_fit_side_by_side_follow_below() {
-        let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
-        let rows = [row(["run", "mean ms", "p95 ms"]), row(["a-1", "12.5", "20.25"])];
-        let told = |width| {
-            let mut page = Page::new(Screen { width, colour: false });
-            page.folded(&rows);
-            page.into_text()
-        };
-        assert_eq!(told(20), "run  mean ms  p95 ms\na-1  12.5     20.25\n");
-        assert_eq!(told(19), "run  mean ms\na-1  12.5\n\nrun  p95 ms\na-1  20.25\n");
+    fn columns_that_do_not_fit_go_below_with_the_first_once_more() {
+        let row = |cells: [&str; 4]| cells.map(String::from).to_vec();
+        let mut page = Page::new(Screen { width: 16, colour: false });
+        page.columns(&[row(["run", "mean ms", "p95", "use"]), row(["a-1", "1.5", "2", "12 %"])]);
+        assert_eq!(page.into_text(), "run  mean ms\na-1  1.5\n\nrun  p95  use\na-1  2    12 %\n");
+    }
+
+    #[test]
+    fn a_command_is_one_line_however_long_and_quotes_what_a_shell_would_change() {
+        let mut page = Page::new(Screen { width: 20, colour: false });
+        page.next(&[Step::new(
+            "see how many fit",
+            &["offing", "invert", "my file.toml", "--such-that", "load < 0.9"],
+        )]);
+        assert_eq!(
+            page.into_text(),
+            "next         see how\n             many\n             fit:\n  offing invert 'my file.toml' --such-that 'load < 0.9'\n"
+        );
     }
 
     #[test]

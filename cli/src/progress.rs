@@ -1,35 +1,93 @@
-//! How far a sweep is, with its rate and the time that remains; on a terminal only.
+//! How far long work is, with its rate and the time that remains; on a terminal only, and only after a second.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar of that many deployments, which stays away where nobody sees it.
-pub struct Progress(ProgressBar);
+/// What takes less than this needs no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the bar is drawn.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// A bar, which stays away where nobody sees it.
+pub struct Progress {
+    bar: ProgressBar,
+    /// Shows the bar when it is time; ends when the sender is gone.
+    watch: Option<(Sender<()>, JoinHandle<()>)>,
+}
 
 impl Progress {
-    pub fn new(deployments: u64) -> Self {
-        let is_seen =
-            io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        if !is_seen {
-            return Progress(ProgressBar::hidden());
+    /// For that many `what`, such as `deployments`.
+    pub fn new(total: u64, what: &str) -> Self {
+        Progress::with(
+            total,
+            what,
+            "{human_pos} of {human_len} {msg}, {per_sec}, {eta} left {wide_bar}",
+            None,
+        )
+    }
+
+    /// The same where the total is an estimate.
+    pub fn about(total: u64, what: &str) -> Self {
+        let style = "{human_pos} of about {human_len} {msg}, {per_sec}, {eta} left {wide_bar}";
+        Progress::with(total, what, style, None)
+    }
+
+    /// For work that says nothing on the way but goes at a known rate [1/s]: the position is an estimate.
+    pub fn at_rate(total: u64, what: &str, rate: f64) -> Self {
+        let style = "about {human_pos} of {human_len} {msg}, {per_sec}, {eta} left {wide_bar}";
+        Progress::with(total, what, style, Some(rate))
+    }
+
+    /// Whether anybody would see it.
+    pub fn is_seen() -> bool {
+        io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    }
+
+    fn with(total: u64, what: &str, style: &str, rate: Option<f64>) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        if !Progress::is_seen() {
+            return Progress { bar, watch: None };
         }
-        let bar = ProgressBar::with_draw_target(Some(deployments), ProgressDrawTarget::stderr_with_hz(10));
-        let style = "{bar:40} {human_pos} of {human_len}, {per_sec}, {eta} left";
         bar.set_style(ProgressStyle::with_template(style).expect("it is a template"));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Progress(bar)
+        bar.set_message(what.to_owned());
+        let (sender, receiver) = channel::<()>();
+        let (shown, began) = (bar.clone(), Instant::now());
+        let watch = thread::spawn(move || {
+            let mut wait = PATIENCE;
+            while receiver.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+                if wait == PATIENCE {
+                    shown.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+                    wait = EVERY;
+                }
+                match rate {
+                    Some(rate) => {
+                        let so_far = (began.elapsed().as_secs_f64() * rate) as u64;
+                        shown.set_position(so_far.min(total));
+                    }
+                    None => shown.tick(),
+                }
+            }
+        });
+        Progress { bar, watch: Some((sender, watch)) }
     }
 
     /// So many more are done.
-    pub fn add(&self, deployments: u64) {
-        self.0.inc(deployments);
+    pub fn add(&self, more: u64) {
+        self.bar.inc(more);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some((sender, watch)) = self.watch.take() {
+            drop(sender);
+            // It only draws; if it has panicked, the work has not.
+            let _ = watch.join();
+            self.bar.finish_and_clear();
+        }
     }
 }

@@ -1,29 +1,37 @@
 //! `offing simulate`: predicts one deployment.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
 
-use offing_core::{Deployment, Engine, Request, Run, Summary};
-use offing_scenarios::{Loaded, infeasible};
+use offing_core::{Arrivals, Deployment, Engine, Request, Run, Span, Summary};
+use offing_explore::{DISTRIBUTIONS, distributions_csv};
+use offing_scenarios::{Loaded, Scenario, infeasible};
 use offing_sim::{Options, refusal, simulate_with, stations_apply};
 
 use offing_validation::{draws, interval, predictive};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{self, Simulate};
 use crate::failure::Failure;
+use crate::input::Source;
+use crate::kept::{self, Asked, Kept};
 use crate::output::{Output, Screen, issues, note, print, print_json};
-use crate::page::significant;
-use crate::{input, models, row, table, trace};
+use crate::page::{Step, significant};
+use crate::progress::Progress;
+use crate::{models, row, table, trace};
 
 pub fn run(args: &Simulate) -> Result<(), Failure> {
     models::choose(args.models.file.as_deref())?;
-    let Loaded { scenario, warnings } = input::scenario(&args.input)?;
+    let source = Source::read(&args.input)?;
+    let Loaded { scenario, warnings } = source.load(&[])?;
     issues(&warnings);
     let deployment = &scenario.base;
     can_run(deployment)?;
     if args.trace.is_some() {
         can_be_traced(deployment)?;
     }
+    let kept = args.out.as_deref().map(Kept::open).transpose()?;
     let rows = args.trace.as_deref().map(|path| Output::create(path, &args.input.file)).transpose()?;
     let seed = args.seed.unwrap_or(scenario.seed);
     let mut requests = Vec::new();
@@ -31,25 +39,144 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
     if let Some(rows) = rows {
         rows.finish(|out| trace::write(requests, out))?;
     }
-    let summary = Summary::new(&scenario.name, &run, deployment.app.deadline.is_some());
-    let to_come = to_come(deployment);
+    let told = Told::new(&scenario, &run);
+    if let Some(kept) = kept {
+        let models = kept::text_of_models(args.models.file.as_deref())?;
+        let asked = Asked {
+            kind: KIND,
+            scenario: &scenario,
+            inputs: &source.inputs(&scenario)?,
+            models: models.as_deref(),
+            seed,
+            how: json!({ "engine": args.engine.name() }),
+        };
+        kept.finish(&asked, &told.files())?;
+    }
+    let summary = &told.summary;
     if args.json {
-        let mut told = serde_json::to_value(&summary).expect("it is plain data");
-        if let Some(intervals) = to_come {
-            told["latency_pi95_ms"] = json!(intervals);
-        }
-        return print_json(&told);
+        return print_json(&told.json());
     }
     if args.csv {
         summary.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
-        return print(&row::csv(&summary));
+        return print(&row::csv(summary));
     }
-    let mut page = table::text(&summary, deployment, Screen::of_stdout());
-    for (metric, [low, high]) in to_come.into_iter().flatten() {
-        let (low, high) = (significant(low), significant(high));
-        page += &format!("a run to come {metric:<5} 95 % between {low} and {high} ms\n");
+    let mut page = table::page(summary, deployment, Screen::of_stdout());
+    for (metric, [low, high]) in told.to_come.iter().flatten() {
+        let (low, high) = (significant(*low), significant(*high));
+        page.paragraph(&format!("a run to come {metric:<5} 95 % between {low} and {high} ms"));
     }
-    print(&page)
+    let path =
+        |path: &Option<PathBuf>| path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    page.fact("requests in", &path(&args.trace));
+    page.fact("results", &path(&args.out));
+    page.next(&next(args, &scenario, summary));
+    print(&page.into_text())
+}
+
+/// Of its manifest.
+pub const KIND: &str = "simulate";
+
+/// What is told of a run.
+struct Told<'r> {
+    run: &'r Run,
+    summary: Summary,
+    to_come: Option<BTreeMap<&'static str, [f64; 2]>>,
+}
+
+impl Told<'_> {
+    fn new<'r>(scenario: &Scenario, run: &'r Run) -> Told<'r> {
+        let summary = Summary::new(&scenario.name, run, scenario.base.app.deadline.is_some());
+        Told { run, summary, to_come: to_come(&scenario.base) }
+    }
+
+    fn json(&self) -> Value {
+        let mut told = serde_json::to_value(&self.summary).expect("it is plain data");
+        if let Some(intervals) = &self.to_come {
+            told["latency_pi95_ms"] = json!(intervals);
+        }
+        told
+    }
+
+    /// What a result folder has of it.
+    fn files(&self) -> [(&'static str, Vec<u8>); 3] {
+        let points = self.run.recording.latency().distribution();
+        let distribution = distributions_csv([(self.summary.deployment.as_str(), &points)]);
+        [
+            ("summary.json", kept::pretty(&self.json()).into_bytes()),
+            ("summary.csv", row::csv(&self.summary).into_bytes()),
+            (DISTRIBUTIONS, distribution.into_bytes()),
+        ]
+    }
+}
+
+/// Computes what a folder was made of once more, into another one.
+pub fn again(asked: &Asked<'_>, kept: Kept) -> Result<(), Failure> {
+    let name = asked.how["engine"].as_str().unwrap_or_default();
+    let engine = args::Engine::ALL.into_iter().find(|engine| engine.name() == name);
+    let engine = engine.ok_or_else(|| Failure::Refused {
+        message: format!("there is no engine `{name}`"),
+        hint: Some("the manifest is of another version".into()),
+    })?;
+    can_run(&asked.scenario.base)?;
+    let run = predict(&asked.scenario.base, asked.seed, engine, None)?;
+    kept.finish(asked, &Told::new(asked.scenario, &run).files())
+}
+
+/// What to do after this.
+fn next(args: &Simulate, scenario: &Scenario, summary: &Summary) -> Vec<Step> {
+    let file = args.input.file.display().to_string();
+    let deployment = &scenario.base;
+    // Standard input is read, and a recorded arrival has no rate to change.
+    if file == "-" || matches!(deployment.app.arrivals, Arrivals::Trace { .. }) {
+        return Vec::new();
+    }
+    let mut given: Vec<String> = args
+        .input
+        .assignments
+        .iter()
+        .flat_map(|(key, value)| ["--set".into(), format!("{key}={value}")])
+        .collect();
+    if let Some(models) = &args.models.file {
+        given.extend(["--models".into(), models.display().to_string()]);
+    }
+    let step = |why: &str, command: &str, more: &[&str]| {
+        let given = given.iter().map(String::as_str);
+        let words = ["offing", command, &file].into_iter().chain(given).chain(more.iter().copied());
+        vec![Step::new(why, &words.collect::<Vec<_>>())]
+    };
+    let (endpoints, targets) = (&deployment.endpoints().name, &deployment.targets().name);
+    let nodes_of = |tier: &str| format!("tier.{tier}.nodes");
+    let workers_are_short = summary.bottleneck == format!("{targets} workers");
+    if !summary.stable {
+        return match deployment.is_offloaded() && workers_are_short {
+            true => step(
+                &format!("find how many {targets} nodes carry this"),
+                "invert",
+                &["--for", &nodes_of(targets), "--such-that", "load < 0.9"],
+            ),
+            false => step(
+                "find the rate that this carries",
+                "invert",
+                &["--for", "app.rate", "--such-that", "stable"],
+            ),
+        };
+    }
+    if scenario.space.len() > 1 {
+        return step("predict every deployment of its space", "explore", &[]);
+    }
+    let limit =
+        deployment.app.deadline.map(|deadline| format!("latency_p95_ms <= {}", deadline.as_secs_f64() * 1e3));
+    let limit = limit.as_deref().unwrap_or("load < 0.9");
+    match deployment.is_offloaded() {
+        true => step(
+            &format!("find how many {endpoints} nodes it carries"),
+            "invert",
+            &["--for", &nodes_of(endpoints), "--such-that", limit],
+        ),
+        false => {
+            step("find the rate that it carries", "invert", &["--for", "app.rate", "--such-that", limit])
+        }
+    }
 }
 
 /// 95 % intervals of the latencies of one run to come, with the doubt about fitted parameters; nothing where none are.
@@ -107,13 +234,31 @@ fn predict(
             }
         }
     });
-    let options = Options {
-        // The station engine may give up on the way, and would panic if it were demanded.
-        engine: (engine == args::Engine::Events).then_some(Engine::Events),
-        observer: gather.as_mut().map(|gather| gather as &mut dyn FnMut(Request)),
-    };
+    // The station engine may give up on the way, and would panic if it were demanded.
+    let engine = (engine == args::Engine::Events).then_some(Engine::Events);
+    let _progress = gather.is_none().then(|| progress(deployment, seed, engine)).flatten();
+    let options =
+        Options { engine, observer: gather.as_mut().map(|gather| gather as &mut dyn FnMut(Request)) };
     let run = simulate_with(deployment, models::current(), seed, options);
     if only_stations && run.engine != Engine::Stations { Err(not_by_stations()) } else { Ok(run) }
+}
+
+/// Requests below which no run takes a second, and as many as tell how fast longer ones go.
+const SHORT: f64 = 1e6;
+
+/// A bar for a long run. The engines say nothing on the way, so the rate is that of a small part of the run.
+fn progress(deployment: &Deployment, seed: u64, engine: Option<Engine>) -> Option<Progress> {
+    let rate_hz = deployment.app.rate_hz * f64::from(deployment.endpoints().nodes);
+    let requests = rate_hz * deployment.duration.as_secs_f64();
+    if requests < 2.0 * SHORT || !Progress::is_seen() {
+        return None;
+    }
+    let mut part = deployment.clone();
+    part.duration = Span::from_secs_f64(SHORT / rate_hz)?;
+    part.warm_up = Span::from_nanos(0);
+    let began = Instant::now();
+    simulate_with(&part, models::current(), seed, Options { engine, observer: None });
+    Some(Progress::at_rate(requests as u64, "requests", SHORT / began.elapsed().as_secs_f64().max(1e-9)))
 }
 
 fn not_by_stations() -> Failure {

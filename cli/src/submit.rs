@@ -18,6 +18,7 @@ use crate::explore;
 use crate::failure::Failure;
 use crate::manifest;
 use crate::output::{note, print, say_on_interrupt};
+use crate::progress::Progress;
 
 pub fn run(args: &Submit) -> Result<(), Failure> {
     match args {
@@ -73,7 +74,7 @@ fn by_slurm(args: &Slurm) -> Result<(), Failure> {
     let merge = format!("offing merge {}", path.display());
     note(&format!("submitted as job {job}; this waits for it, and can be left: {merge}"));
     say_on_interrupt(Some(format!("job {job} goes on; when it is done: {merge}")));
-    wait(&job)?;
+    wait(&job, args.shards)?;
     explore::collect(&plan, &folder, &question.choosing, started)
 }
 
@@ -125,8 +126,9 @@ const EVERY: Duration = Duration::from_secs(2);
 const MOST_FAILURES: u32 = 60;
 
 /// Returns when no task of the job is queued or running.
-fn wait(job: &str) -> Result<(), Failure> {
+fn wait(job: &str, tasks: u32) -> Result<(), Failure> {
     let (mut failures, mut last) = (0, usize::MAX);
+    let progress = Progress::new(u64::from(tasks), "tasks");
     loop {
         let output =
             Command::new("squeue").args(["--noheader", "--array", "--format=%T", "--jobs", job]).output();
@@ -136,7 +138,10 @@ fn wait(job: &str) -> Result<(), Failure> {
                 if left == 0 {
                     return Ok(());
                 }
-                if left != last {
+                if left != last && Progress::is_seen() {
+                    let before = if last == usize::MAX { tasks as usize } else { last };
+                    progress.add(before.saturating_sub(left) as u64);
+                } else if left != last {
                     note(&format!("{left} tasks left"));
                 }
                 (failures, last) = (0, left);

@@ -2,11 +2,12 @@
 
 use offing_core::{Deployment, Part, Parts, Quantiles, Summary, units};
 
+use crate::breakdown::{self, Bar};
 use crate::output::Screen;
 use crate::page::{Page, Style, count, percent, significant};
 
 /// The whole table.
-pub fn text(summary: &Summary, deployment: &Deployment, screen: Screen) -> String {
+pub fn page(summary: &Summary, deployment: &Deployment, screen: Screen) -> Page {
     let mut page = Page::new(screen);
     title(&mut page, summary, deployment);
     match &summary.latency_ms {
@@ -26,7 +27,7 @@ pub fn text(summary: &Summary, deployment: &Deployment, screen: Screen) -> Strin
     for warning in summary.warnings.iter().filter(|warning| !warning.starts_with("overload:")) {
         page.marked(Style::Warning, "warning:", warning);
     }
-    page.into_text()
+    page
 }
 
 /// Columns of a bar that still tell something.
@@ -108,6 +109,10 @@ fn parts(page: &mut Page, summary: &Summary) {
         page.line(&format!("{name:<9}{mean:>11.digits$}{p95:>11.digits$}   {bar}"));
     }
     page.blank();
+    // Where there is no room beside the numbers, one bar below them shows the shares at least.
+    if !bars && let Some(bar) = Bar::new("mean", summary) {
+        breakdown::draw(page, &[bar]);
+    }
 }
 
 fn facts(page: &mut Page, summary: &Summary, deployment: &Deployment) {

@@ -67,6 +67,7 @@ fn threads_and_shards_do_not_change_a_byte() {
     let whole = explore("threads-1", &["--threads", "1"]);
     let names: Vec<&str> = whole.keys().map(String::as_str).collect();
     let expected = [
+        "distributions.csv",
         "front.csv",
         "scenario.toml",
         "sensitivity.csv",

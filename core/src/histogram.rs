@@ -153,6 +153,20 @@ impl Histogram {
         self.spread().mean_of_ranks(from, to)
     }
 
+    /// The distribution function as points: a span [ns] and the share of all that is at most so long, in rising order.
+    /// Every half percent up to 0.9, then ever finer towards 1, as far as a span stands for it. Empty if nothing was
+    /// recorded.
+    pub fn distribution(&self) -> Vec<(f64, f64)> {
+        let body = (0..=180).map(|step| f64::from(step) * 0.005);
+        // 0.9 to 0.99999 in equal steps of the logarithm of what is missing to 1: twentieths of a decade.
+        const STEP: f64 = 0.891_250_938_133_745_6;
+        let tail = std::iter::successors(Some(0.1 * STEP), |missing| Some(missing * STEP)).take(80);
+        let told = body.chain(tail.map(|missing| 1.0 - missing));
+        // A share that no span stands for says nothing; rounding must not take the last one away.
+        let told = told.filter(|share| (1.0 - share) * self.n as f64 >= 1.0 - 1e-9);
+        told.map(|share| (self.quantile(share), share)).collect()
+    }
+
     fn spread(&self) -> Spread<'_, u64> {
         Spread { first: 0, counts: &self.counts, n: self.n, min: self.min as f64, max: self.max as f64 }
     }
@@ -280,6 +294,23 @@ mod tests {
         let slice = &values[500..9_000];
         let exact = slice.iter().sum::<u64>() as f64 / slice.len() as f64;
         assert!((one_by_one.mean_of_ranks(500, 9_000) / exact - 1.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_distribution_rises_to_what_the_last_span_stands_for() {
+        let mut histogram = Histogram::new();
+        assert!(histogram.distribution().is_empty());
+        (1..=1_000u64).for_each(|value| histogram.record(value * 1_000));
+        let points = histogram.distribution();
+        assert!(points.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 < pair[1].1));
+        let (longest, most) = points[points.len() - 1];
+        // One of a thousand is longer than that.
+        assert!(
+            (most - 0.999).abs() < 1e-9 && (longest / 999_000.0 - 1.0).abs() < 0.004,
+            "{longest} at {most}"
+        );
+        let (half, _) = points.iter().find(|(_, share)| *share == 0.5).expect("it is one of them");
+        assert!((half / 500_000.0 - 1.0).abs() < 0.004, "{half}");
     }
 
     #[test]

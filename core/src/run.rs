@@ -109,6 +109,9 @@ pub struct TierUse {
     pub busy_ns: u128,
     /// CPU time that cores and quota would have allowed [ns].
     pub allowed_ns: f64,
+    /// Energy of all its nodes over the observed span [J]; nothing where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_j: Option<f64>,
 }
 
 impl TierUse {

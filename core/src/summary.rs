@@ -96,6 +96,9 @@ pub struct Summary {
     pub deadline_miss_share: Option<f64>,
     /// Energy of all participating nodes per completed request [J]; absent where it is not known.
     pub energy_j_per_request: Option<f64>,
+    /// The same of the nodes of each participating tier [J]; without those whose energy is not known.
+    #[serde(default)]
+    pub energy_j_per_request_by_tier: BTreeMap<String, f64>,
     /// Price of all participating nodes [USD/h].
     pub cost_usd_per_hour: f64,
     /// What a reader must know before trusting the numbers.
@@ -155,6 +158,12 @@ impl Summary {
                 .energy_j
                 .filter(|_| counts.completed > 0)
                 .map(|energy| energy / counts.completed as f64),
+            energy_j_per_request_by_tier: run
+                .tiers
+                .iter()
+                .filter(|_| counts.completed > 0)
+                .filter_map(|tier| Some((tier.name.clone(), tier.energy_j? / counts.completed as f64)))
+                .collect(),
             cost_usd_per_hour: run.cost_usd_per_hour,
             warnings: run.warnings.clone(),
         }

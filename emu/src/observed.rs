@@ -201,6 +201,8 @@ impl Observed {
             name: tier.name.clone(),
             busy_ns: sum(|node| node.cpu_seconds) as u128,
             allowed_ns: sum(|node| node.allowed_cpu_seconds),
+            // The host's counters do not tell its nodes apart.
+            energy_j: None,
         }
     }
 

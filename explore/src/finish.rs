@@ -29,6 +29,22 @@ pub struct Finished {
     pub outputs: BTreeMap<String, String>,
 }
 
+/// The distribution functions of what is predicted for the shortlist.
+pub const DISTRIBUTIONS: &str = "distributions.csv";
+
+/// Distribution functions as a file has them: of each deployment, by its id, latencies [ms] and the share of its
+/// completed requests that took at most so long.
+pub fn distributions_csv<'d>(of: impl IntoIterator<Item = (&'d str, &'d Vec<(f64, f64)>)>) -> String {
+    let mut csv = String::from("deployment,latency_ms,share\n");
+    for (deployment, points) in of {
+        for (latency_ns, share) in points {
+            // Six digits of a share, the last of them one in a million.
+            csv += &format!("{deployment},{},{}\n", latency_ns / 1e6, (share * 1e6).round() / 1e6);
+        }
+    }
+    csv
+}
+
 /// Units that are in memory at once, at most: they have about a kilobyte per row.
 const MOST_AT_ONCE: usize = 8;
 /// Rows that may turn out to be the nearest to feasible.
@@ -50,11 +66,17 @@ pub fn missing(plan: &Plan<'_>, folder: &Folder) -> Result<Vec<u64>, ExploreErro
     Ok((0..plan.units()).zip(there).filter(|(_, is_missing)| *is_missing).map(|(unit, _)| unit).collect())
 }
 
-/// Reads all units and writes the results but for the manifest, with at most `size` deployments on the shortlist.
+/// Reads all units and writes the results but for the manifest, with at most `size` deployments on the shortlist;
+/// `progress` hears how many more positions were taken up.
 ///
 /// # Errors
 /// If a unit is missing, or the disk fails.
-pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished, ExploreError> {
+pub fn finish(
+    plan: &Plan<'_>,
+    folder: &Folder,
+    size: usize,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Finished, ExploreError> {
     let of_goal = of_goal(plan);
     let cells = Cells::new(plan);
     let refined = Refined::new(plan, folder)?;
@@ -78,7 +100,9 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
                 summary.put(&part.csv)?;
                 #[cfg(feature = "parquet")]
                 table.write(&part.unit, &part.digits)?;
+                let count = part.unit.offsets.len() as u64;
                 gathered.add(plan, &of_goal, part);
+                progress(count);
             }
             Ok(())
         };
@@ -112,7 +136,8 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
         let names: Vec<String> = plan.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect();
         let (digits, deployment) = deployment(plan, positions[pick.row]);
         let number = |row: &usize| Number(number(plan, positions[*row]));
-        Kept {
+        let run = offing_sim::simulate(&deployment, plan.models, plan.scenario.seed);
+        let kept = Kept {
             number: Number(plan.points.number(&digits)),
             id: deployment.id(),
             axes: axes(plan, &digits),
@@ -121,10 +146,12 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
                 count: pick.ties.len() as u64,
                 numbers: pick.ties.iter().take(MOST_TIES).map(number).collect(),
             },
-            predicted: predict(plan, &deployment),
+            predicted: Summary::new(&plan.scenario.name, &run, deployment.app.deadline.is_some()),
             deployment,
-        }
+        };
+        (kept, run.recording.latency().distribution())
     });
+    let (shortlist, distributions): (Vec<Kept>, Vec<_>) = kept.collect::<Vec<_>>().into_iter().unzip();
     let found = Found {
         scenario: plan.scenario.name.clone(),
         seed: plan.scenario.seed,
@@ -134,7 +161,7 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
         minimise: plan.minimise.iter().map(|&at| plan.metrics.names()[at].clone()).collect(),
         notes: notes(plan, &numbers, ranked),
         front: on_front.len() as u64,
-        shortlist: kept.collect(),
+        shortlist,
         dropped: Dropped {
             by_reason: told_reasons(reasons),
             nearly_feasible: nearly_feasible(plan, &near, &feasible),
@@ -142,6 +169,8 @@ pub fn finish(plan: &Plan<'_>, folder: &Folder, size: usize) -> Result<Finished,
         numbers,
     };
     write("shortlist.json", &json(&found))?;
+    let of_shortlist = found.shortlist.iter().map(|kept| kept.id.as_str()).zip(&distributions);
+    write(DISTRIBUTIONS, distributions_csv(of_shortlist).as_bytes())?;
     Ok(Finished { found, outputs })
 }
 

@@ -7,7 +7,7 @@
 //! units/0000012.bin        results of a unit
 //! units/keep               says that units stay when the run is complete
 //! units/refined-0-0000003.bin  whole runs of what a race accepted early and may be on the front
-//! summary.csv, front.csv, shortlist.json, sensitivity.json, sensitivity.csv (summary.parquet)
+//! summary.csv, front.csv, shortlist.json, distributions.csv, sensitivity.json, sensitivity.csv (summary.parquet)
 //! manifest.json            how it was made; its being there says that the run is complete
 //! ```
 //!

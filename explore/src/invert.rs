@@ -93,6 +93,13 @@ impl Range {
         [self.value(0), self.value(self.last())]
     }
 
+    /// About how many values an answer needs: the coarse grid, and halving for the value and the ends of its interval.
+    pub fn about(&self) -> u64 {
+        let grid = self.grid().len() as f64;
+        let steps = if self.has_steps() { self.last() as f64 } else { 1.0 / TOLERANCE };
+        (grid + 3.0 * (steps / grid).max(1.0).log2().ceil()) as u64
+    }
+
     /// Whether there is nothing between neighbouring values.
     pub fn has_steps(&self) -> bool {
         matches!(self.spacing, Spacing::Step(_))

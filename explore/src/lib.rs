@@ -46,7 +46,7 @@ mod shortlist;
 
 pub use error::ExploreError;
 pub use evaluate::{How, Metrics, Rows, evaluate};
-pub use finish::{Finished, complete, finish, missing};
+pub use finish::{DISTRIBUTIONS, Finished, complete, distributions_csv, finish, missing};
 pub use folder::Folder;
 pub use found::{Axes, Dropped, Effect, Found, Kept, Missed, Near, Number, Numbers, Reason, Ties};
 pub use judge::{Judge, Miss};

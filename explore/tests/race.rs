@@ -129,7 +129,7 @@ fn explored(plan: &Plan<'_>, name: &str, threads: usize, shards: u64) -> (Vec<(S
             let shard = Shard::new(number, shards).expect("there is one");
             sweep(plan, &folder, shard, &|_| {}).expect("the disk works");
         }
-        finish(plan, &folder, 5).expect("all units are there")
+        finish(plan, &folder, 5, &|_| {}).expect("all units are there")
     });
     let read = |name: &String| (name.clone(), fs::read(folder.path().join(name)).expect("it was written"));
     (finished.outputs.keys().map(read).collect(), finished.found)
@@ -256,7 +256,7 @@ fn whole_runs_for_the_front_go_on_after_a_kill() {
     for name in ["summary.csv", "front.csv", "shortlist.json"] {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
-    finish(&plan, &folder, 5).expect("all units are there");
+    finish(&plan, &folder, 5, &|_| {}).expect("all units are there");
     for (name, bytes) in &whole {
         assert!(fs::read(folder.path().join(name)).unwrap() == *bytes, "{name}");
     }

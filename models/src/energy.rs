@@ -19,7 +19,7 @@
 //! Sources: X. Fan, W.-D. Weber, L. A. Barroso, Power provisioning for a warehouse-sized computer, ISCA 2007
 //! (linear); the shapes are those of CloudSim and DSLab; tables: SPECpower_ssj2008 (data/power.toml).
 
-use offing_core::{Deployment, Power, PowerCurve};
+use offing_core::{Deployment, Power, PowerCurve, Tier};
 
 /// Power of one node at a utilization [W].
 pub fn power_w(power: &Power, utilization: f64) -> f64 {
@@ -46,14 +46,18 @@ pub fn energy_j(power: &Power, utilization: f64, seconds: f64) -> f64 {
     power_w(power, utilization) * seconds
 }
 
+/// Power of all nodes of a tier at a utilization [W]; nothing if it is not known.
+pub fn tier_power_w(tier: &Tier, utilization: f64) -> Option<f64> {
+    Some(f64::from(tier.nodes) * power_w(tier.power.as_ref()?, utilization))
+}
+
 /// Power of all nodes that a deployment uses [W], where `utilization` gives that of a tier by its index; nothing
 /// if the power of one of the tiers is not known.
 pub fn deployment_power_w(deployment: &Deployment, utilization: impl Fn(usize) -> f64) -> Option<f64> {
-    deployment.used_tiers().into_iter().try_fold(0.0, |sum, index| {
-        let tier = &deployment.tiers[index];
-        let power = tier.power.as_ref()?;
-        Some(sum + f64::from(tier.nodes) * power_w(power, utilization(index)))
-    })
+    deployment
+        .used_tiers()
+        .into_iter()
+        .try_fold(0.0, |sum, index| Some(sum + tier_power_w(&deployment.tiers[index], utilization(index))?))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! All figures have one width, one font and the colours of the page; a title is left to the text around it.
 
 use plotters::coord::Shift;
+use plotters::coord::combinators::{LogCoord, WithKeyPoints};
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use crate::figure::{Axis, Cell, Chart, Figure, Interval, Table};
@@ -114,7 +116,7 @@ fn draw(area: &Area<'_>, figure: &Figure) -> Drawing {
             bars(area, table, &bars_of)
         }
         Chart::Heat { x, y, value } => heat(area, table, x, y, value),
-        Chart::Lines { x, y, series, band, level, dots } => {
+        Chart::Lines { x, y, series, band, level, kinds } => {
             let level = level.as_ref().map(|(value, name)| (*value, name.as_str()));
             points(
                 area,
@@ -125,8 +127,8 @@ fn draw(area: &Area<'_>, figure: &Figure) -> Drawing {
                     series,
                     band: *band,
                     level,
-                    kind: dots.is_some(),
-                    across: dots.or(None),
+                    kinds: kinds.is_some(),
+                    across: *kinds,
                     along: None,
                     is_line: true,
                     diagonal: false,
@@ -143,7 +145,7 @@ fn draw(area: &Area<'_>, figure: &Figure) -> Drawing {
                 series,
                 band: None,
                 level: None,
-                kind: false,
+                kinds: false,
                 across: *x_interval,
                 along: *y_interval,
                 is_line: false,
@@ -361,8 +363,8 @@ struct Points<'a> {
     series: &'a Axis,
     band: Option<Interval>,
     level: Option<(f64, &'a str)>,
-    /// Whether a column `kind` tells dots from lines.
-    kind: bool,
+    /// Whether a column `kind` tells whole lines from dashed ones, without points.
+    kinds: bool,
     /// Intervals of x.
     across: Option<Interval>,
     /// Intervals of y.
@@ -387,7 +389,7 @@ fn points(area: &Area<'_>, table: &Table, points: &Points<'_>) -> Drawing {
             .fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
         match axis.is_log {
             true => low / 1.15..high * 1.15,
-            false if points.diagonal || (points.kind && place == 0) => {
+            false if points.diagonal || (points.kinds && place == 0) => {
                 (low - 0.04 * (high - low)).max(0.0)..high + 0.04 * (high - low)
             }
             false => 0.0..high * 1.04,
@@ -402,10 +404,39 @@ fn points(area: &Area<'_>, table: &Table, points: &Points<'_>) -> Drawing {
     };
     match (points.x.is_log, points.y.is_log) {
         (false, false) => plane(area, table, points, x.clone(), y.clone(), [x, y]),
-        (false, true) => plane(area, table, points, x.clone(), y.clone().log_scale(), [x, y]),
-        (true, false) => plane(area, table, points, x.clone().log_scale(), y.clone(), [x, y]),
-        (true, true) => plane(area, table, points, x.clone().log_scale(), y.clone().log_scale(), [x, y]),
+        (false, true) => plane(area, table, points, x.clone(), log(&y), [x, y]),
+        (true, false) => plane(area, table, points, log(&x), y.clone(), [x, y]),
+        (true, true) => plane(area, table, points, log(&x), log(&y), [x, y]),
     }
+}
+
+/// A logarithmic axis with marks that readers know: plotters has powers of ten only, of which a short axis may have none.
+fn log(range: &std::ops::Range<f64>) -> WithKeyPoints<LogCoord<f64>> {
+    range.clone().log_scale().with_key_points(marks(range.start, range.end))
+}
+
+/// Powers of ten over many decades, 1, 2 and 5 over few, and equal steps where those are too few.
+fn marks(low: f64, high: f64) -> Vec<f64> {
+    let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let of = |factors: &[f64]| -> Vec<f64> {
+        let all =
+            decades.clone().flat_map(|decade| factors.iter().map(move |factor| factor * 10f64.powi(decade)));
+        all.filter(|mark| (low..=high).contains(mark)).collect()
+    };
+    let few = of(&[1.0]);
+    if few.len() > 3 {
+        return few;
+    }
+    let more = of(&[1.0, 2.0, 5.0]);
+    if more.len() > 2 {
+        return more;
+    }
+    let wanted = (high - low) / 5.0;
+    let decade = 10f64.powf(wanted.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= wanted);
+    let step = step.expect("ten times the decade is more");
+    let first = (low / step).ceil() as i64;
+    (first..).map(|at| at as f64 * step).take_while(|mark| *mark <= high).collect()
 }
 
 fn plane<X, Y>(
@@ -425,6 +456,14 @@ where
     let names = sorted(table, points.series.column);
     let colours: Vec<RGBColor> = (0..names.len()).map(of_series).collect();
     let begin = legend(area, &names, &colours, 66)?;
+    if points.kinds && table.texts("kind").len() > 1 {
+        let words = "whole line: measured, dashed: predicted";
+        let right = style(13).pos(plotters::style::text_anchor::Pos::new(
+            plotters::style::text_anchor::HPos::Right,
+            plotters::style::text_anchor::VPos::Top,
+        ));
+        area.draw(&Text::new(words, (WIDTH as i32 - 16, 11), right))?;
+    }
     let mut chart = ChartBuilder::on(area)
         .margin_top(begin)
         .margin_left(6)
@@ -478,24 +517,29 @@ where
                 plane.draw(&Polygon::new(outline, colours[at].mix(0.18)))?;
             }
         }
-        // The lines of one series may be of several runs.
-        let (lines, dots): (Vec<&Vec<Cell>>, Vec<&Vec<Cell>>) = match points.kind {
-            true => of_series.iter().partition(|cells| cells[table.at("kind")].text() == "measured"),
-            false if points.is_line => (of_series.clone(), of_series.clone()),
-            false => (Vec::new(), of_series.clone()),
-        };
-        let runs = if points.kind { table.texts("run") } else { vec![String::new()] };
-        for run in runs {
-            let line = lines.iter().filter(|cells| !points.kind || cells[table.at("run")].text() == run);
+        // The lines of one series may be of several runs, and a prediction.
+        let runs = if points.kinds { table.texts("run") } else { vec![String::new()] };
+        let is_dashed = points.kinds && table.texts("kind").len() > 1;
+        for run in runs.iter().filter(|_| points.is_line) {
+            let line: Vec<&&Vec<Cell>> = of_series
+                .iter()
+                .filter(|cells| !points.kinds || cells[table.at("run")].text() == *run)
+                .collect();
+            let is_predicted = points.kinds
+                && line.first().is_some_and(|cells| cells[table.at("kind")].text() == "predicted");
             let line = line
+                .iter()
                 .filter_map(|cells| Some((number(cells, points.x.column)?, number(cells, points.y.column)?)));
             // A logarithmic axis has no zero.
             let line: Vec<(f64, f64)> = line.filter(|(_, y)| !points.y.is_log || *y > 0.0).collect();
-            if line.len() > 1 {
-                plane.draw(&PathElement::new(line, colours[at].stroke_width(2)))?;
+            let stroke = colours[at].stroke_width(2);
+            match line.len() {
+                0 | 1 => {}
+                _ if is_dashed && is_predicted => plane.draw(&DashedPathElement::new(line, 7, 4, stroke))?,
+                _ => plane.draw(&PathElement::new(line, stroke))?,
             }
         }
-        for cells in dots {
+        for cells in of_series {
             let (Some(x), Some(y)) = (number(cells, points.x.column), number(cells, points.y.column)) else {
                 continue;
             };
@@ -508,6 +552,9 @@ where
                 points.along.and_then(|(low, high)| number(cells, low).zip(number(cells, high)))
             {
                 plane.draw(&PathElement::new([(x, low), (x, high)], colours[at].stroke_width(2)))?;
+            }
+            if points.kinds {
+                continue;
             }
             match at % 3 {
                 0 => plane.draw(&Circle::new((x, y), 4, colours[at].filled()))?,
@@ -523,4 +570,17 @@ where
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logarithmic_axis_has_marks_however_long_it_is() {
+        assert_eq!(marks(0.0005, 1.0), [0.001, 0.01, 0.1, 1.0]);
+        assert_eq!(marks(20.0, 700.0), [20.0, 50.0, 100.0, 200.0, 500.0]);
+        assert_eq!(marks(241.0, 320.0), [260.0, 280.0, 300.0, 320.0]);
+        assert_eq!(marks(99.0, 101.0), [99.0, 99.5, 100.0, 100.5, 101.0]);
+    }
 }

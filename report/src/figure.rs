@@ -181,9 +181,9 @@ pub enum Chart {
         band: Option<Interval>,
         /// A level to compare with, and its name.
         level: Option<(f64, String)>,
-        /// Steps and dots instead of lines: the rows whose `kind` column says `dots` are drawn as dots, with a
-        /// horizontal interval.
-        dots: Option<Interval>,
+        /// One line per series and `run`, without points: whole where the `kind` column says `measured`, dashed where it
+        /// says `predicted` if there are both; with horizontal intervals where they are known.
+        kinds: Option<Interval>,
     },
     /// Horizontal bars, side by side where there are several series.
     Bars {

@@ -5,6 +5,7 @@ use offing_core::{Parts, Summary};
 
 use crate::figure::{Axis, Cell, Chart, Figure, Table};
 use crate::folder::Findings;
+use crate::predicted::{Trial, Tried};
 use crate::subjects::{self, Estimate, Subject};
 use crate::words;
 
@@ -18,12 +19,24 @@ pub fn figures(findings: &Findings) -> Vec<Figure> {
     figures.extend(parts(&subjects));
     figures.extend(heat_maps(findings));
     figures.extend(crowds(findings));
-    figures.extend(distribution(&subjects));
+    figures.extend(distribution(findings, &subjects));
     figures.extend(sensitivity(findings));
+    figures.extend(answers(findings));
     figures.extend(calibration(&subjects));
+    figures.extend(validation(findings, &subjects));
     figures.extend(utilization(&subjects));
     figures.extend(energy(&subjects));
     figures
+}
+
+/// The five parts of each mean latency [ms], in their order, by what has a letter.
+pub fn breakdown(findings: &Findings) -> Vec<(String, [f64; 5])> {
+    let Some(Figure { table, .. }) = parts(&subjects::subjects(findings)) else { return Vec::new() };
+    let value = |row: &[Cell]| row[table.at("mean_ms")].number().unwrap_or(0.0);
+    // A bar has one row for each part.
+    let bars = table.rows.chunks(Parts::NAMES.len());
+    bars.map(|rows| (rows[0][table.at("row")].text(), std::array::from_fn(|part| value(&rows[part]))))
+        .collect()
 }
 
 fn bounds(interval: Option<[f64; 2]>) -> [Cell; 2] {
@@ -39,7 +52,7 @@ fn parts(subjects: &[Subject<'_>]) -> Option<Figure> {
     let mut bar = |subject: &Subject<'_>, source: &str, parts: [f64; 5], total: Estimate| {
         for (at, (name, value)) in Parts::NAMES.iter().zip(parts).enumerate() {
             let [low, high] = bounds(total.interval.filter(|_| at == 0));
-            let row = format!("{} {source}", subject.letter);
+            let row = format!("{}, {source}", subject.label());
             let letter = subject.letter.as_str();
             table.push([row.into(), letter.into(), source.into(), (*name).into(), value.into(), low, high]);
         }
@@ -215,7 +228,7 @@ fn crowds(findings: &Findings) -> Vec<Figure> {
                 series: series.clone(),
                 band: several.then_some(("low_percent", "high_percent")),
                 level: Some((100.0, "100 %: fully used".into())),
-                dots: None,
+                kinds: None,
             },
             table: load,
         });
@@ -240,7 +253,7 @@ fn crowds(findings: &Findings) -> Vec<Figure> {
                 series,
                 band: several.then_some(("low_ms", "high_ms")),
                 level: None,
-                dots: None,
+                kinds: None,
             },
             table: latency,
         });
@@ -255,48 +268,53 @@ fn wide(values: impl Iterator<Item = f64>) -> bool {
     low > 0.0 && high / low >= 20.0
 }
 
-/// Predicted quantiles beside the measured distribution, for those that were measured request by request.
-fn distribution(subjects: &[Subject<'_>]) -> Vec<Figure> {
+/// The distribution functions, predicted and measured request by request.
+fn distribution(findings: &Findings, subjects: &[Subject<'_>]) -> Vec<Figure> {
     let columns = ["deployment", "kind", "latency_ms", "share", "missing_share", "low_ms", "high_ms", "run"];
     let mut table = Table::new(&columns);
+    let mut add = |letter: &str, kind: &str, (latency, share): (f64, f64), interval, run: &str| {
+        let [low, high] = bounds(interval);
+        let missing = 1.0 - share;
+        table.push([
+            letter.into(),
+            kind.into(),
+            latency.into(),
+            share.into(),
+            missing.into(),
+            low,
+            high,
+            run.into(),
+        ]);
+    };
     for subject in subjects {
-        let runs: Vec<_> = subject.measured.iter().filter(|run| !run.distribution.is_empty()).collect();
-        for run in &runs {
-            for &(latency, share) in &run.distribution {
-                table.push([
-                    subject.letter.as_str().into(),
-                    "measured".into(),
-                    latency.into(),
-                    share.into(),
-                    (1.0 - share).into(),
-                    Cell::Missing,
-                    Cell::Missing,
-                    run.run.as_str().into(),
-                ]);
-            }
+        let letter = subject.label();
+        let letter = letter.as_str();
+        for run in &subject.measured {
+            run.distribution.iter().for_each(|&point| add(letter, MEASURED, point, None, &run.run));
         }
-        let predicted = subject.predicted.filter(|_| !runs.is_empty());
-        let Some(latency) = predicted.and_then(|summary| summary.latency_ms.as_ref()) else { continue };
-        let intervals = &predicted.expect("it has a latency").latency_ci95_ms;
-        let known = [
-            (latency.p50, 0.5, intervals.p50),
-            (latency.p90, 0.9, None),
-            (latency.p95, 0.95, intervals.p95),
-            (latency.p99, 0.99, intervals.p99),
-            (latency.p999, 0.999, None),
-        ];
-        for (latency, share, interval) in known {
-            let [low, high] = bounds(interval);
-            table.push([
-                subject.letter.as_str().into(),
-                "predicted".into(),
-                latency.into(),
-                share.into(),
-                (1.0 - share).into(),
-                low,
-                high,
-                "".into(),
-            ]);
+        // Where nothing but quantiles is known, lines between them say so much and no more.
+        let mut points: Vec<((f64, f64), Option<[f64; 2]>)> = Vec::new();
+        if let Some(known) = findings.distributions.get(subject.id) {
+            points.extend(known.iter().map(|&point| (point, None)));
+        }
+        let is_drawn = !points.is_empty() || subject.measured.iter().any(|run| !run.distribution.is_empty());
+        let predicted = subject.predicted.filter(|_| is_drawn);
+        if let Some((latency, summary)) =
+            predicted.and_then(|summary| Some((summary.latency_ms.as_ref()?, summary)))
+        {
+            let intervals = &summary.latency_ci95_ms;
+            let known = [
+                (latency.p50, 0.5, intervals.p50),
+                (latency.p90, 0.9, None),
+                (latency.p95, 0.95, intervals.p95),
+                (latency.p99, 0.99, intervals.p99),
+                (latency.p999, 0.999, None),
+            ];
+            points.extend(known.map(|(latency, share, interval)| ((latency, share), interval)));
+            points.sort_by(|a, b| a.0.1.total_cmp(&b.0.1).then(a.0.0.total_cmp(&b.0.0)));
+            points
+                .iter()
+                .for_each(|(point, interval)| add(letter, PREDICTED, *point, *interval, "predicted"));
         }
     }
     if table.rows.is_empty() {
@@ -308,15 +326,22 @@ fn distribution(subjects: &[Subject<'_>]) -> Vec<Figure> {
         series: Axis::new("deployment", "deployment"),
         band: None,
         level: None,
-        dots: Some(("low_ms", "high_ms")),
+        kinds: Some(("low_ms", "high_ms")),
     };
-    let what = "Lines are measured, one per run; dots are the predicted median and 90th, 95th, 99th and 99.9th \
-                percentiles, with 95 % intervals where they are known.";
+    let what = match table.texts("kind").as_slice() {
+        [one] if one == PREDICTED => {
+            "The lines are predictions; the short bars across them are 95 % intervals."
+        }
+        [_] => "The lines are measured, one for each run.",
+        _ => {
+            "Whole lines are measured, one for each run; dashed lines are predicted, and the short bars across them \
+             are 95 % intervals. Where the two lie on each other, the prediction is right."
+        }
+    };
     let alternative = |which: &str| {
         let letters = words::list(&table.texts("deployment"));
-        format!(
-            "{which} of the latency of deployments {letters}, measured and predicted; the data is in the table."
-        )
+        let kinds = words::list(&table.texts("kind"));
+        format!("{which} of the latency of deployments {letters}, {kinds}; the data is in the table.")
     };
     let body = Figure {
         name: "distribution",
@@ -342,6 +367,10 @@ fn distribution(subjects: &[Subject<'_>]) -> Vec<Figure> {
     };
     vec![body, tail]
 }
+
+/// What a line of a distribution says where it comes from.
+const MEASURED: &str = "measured";
+const PREDICTED: &str = "predicted";
 
 fn sensitivity(findings: &Findings) -> Option<Figure> {
     let mut table = Table::new(&["axis", "metric", "share_percent", "lowest_mean", "highest_mean"]);
@@ -404,12 +433,7 @@ fn calibration(subjects: &[Subject<'_>]) -> Option<Figure> {
         "runs",
     ];
     let mut table = Table::new(&columns);
-    for (name, words) in [
-        ("latency_mean_ms", "mean"),
-        ("latency_p50_ms", "median"),
-        ("latency_p95_ms", "95th percentile"),
-        ("latency_p99_ms", "99th percentile"),
-    ] {
+    for (name, words) in STATISTICS {
         for subject in subjects {
             let predicted = subject.predicted.and_then(|summary| subjects::metric(summary, name));
             let measured = subject.measured(|summary| subjects::metric(summary, name));
@@ -457,7 +481,7 @@ fn calibration(subjects: &[Subject<'_>]) -> Option<Figure> {
 fn utilization(subjects: &[Subject<'_>]) -> Option<Figure> {
     let mut table = Table::new(&["row", "tier", "utilization_percent"]);
     let mut add = |subject: &Subject<'_>, source: &str, tier: &str, share: f64| {
-        let row = format!("{} {source}", subject.letter);
+        let row = format!("{}, {source}", subject.label());
         table.push([row.into(), tier.into(), (share * 100.0).into()]);
     };
     for subject in subjects {
@@ -496,34 +520,199 @@ fn utilization(subjects: &[Subject<'_>]) -> Option<Figure> {
 }
 
 fn energy(subjects: &[Subject<'_>]) -> Option<Figure> {
-    let mut table = Table::new(&["row", "source", "energy_j_per_request"]);
+    let mut table = Table::new(&["row", "source", "tier", "energy_j_per_request"]);
+    let mut totals: Vec<String> = Vec::new();
     for subject in subjects {
-        if let Some(energy) = subject.predicted.and_then(|summary| summary.energy_j_per_request) {
-            let row = format!("{} predicted", subject.letter);
-            table.push([row.into(), "predicted".into(), energy.into()]);
+        let mut add = |source: &str, total: f64, by_tier: &[(String, f64)]| {
+            let row = format!("{}, {source}", subject.label());
+            totals.push(format!("{row} {} J", words::number(total)));
+            for (tier, energy) in by_tier {
+                table.push([row.as_str().into(), source.into(), tier.as_str().into(), (*energy).into()]);
+            }
+            if by_tier.is_empty() {
+                table.push([row.into(), source.into(), "all nodes".into(), total.into()]);
+            }
+        };
+        if let Some(summary) = subject.predicted
+            && let Some(total) = summary.energy_j_per_request
+        {
+            let by_tier = summary.energy_j_per_request_by_tier.iter();
+            add(
+                "predicted",
+                total,
+                &by_tier.map(|(tier, energy)| (tier.clone(), *energy)).collect::<Vec<_>>(),
+            );
         }
         let energy = |summary: &Summary| subjects::metric(summary, "energy_j_per_request");
         if let Some(all) = subject.measured(energy) {
-            table.push([format!("{} measured", subject.letter).into(), "measured".into(), all.value.into()]);
+            add("measured", all.value, &[]);
         }
     }
     if table.rows.is_empty() {
         return None;
     }
-    let of_all: Vec<String> =
-        table.rows.iter().map(|row| format!("{} {} J", row[0].text(), row[2].text())).collect();
     Some(Figure {
         name: "energy",
         title: "Energy of a request".into(),
-        caption: "Of all participating nodes together, network equipment excluded; the files do not divide it by tier."
+        caption: "Energy of the nodes of each participating tier, idle time included and network equipment excluded, \
+                  divided by the requests that came back. Measured energy is that of the host's processors, which \
+                  does not tell tiers apart."
             .into(),
-        alternative: format!("Bars of the energy per request: {}.", of_all.join(", ")),
+        alternative: format!("Bars of the energy per request: {}.", totals.join(", ")),
         table,
         chart: Chart::Bars {
             row: "row",
             value: Axis::new("energy_j_per_request", "energy per request (J)"),
-            series: Axis::new("source", "source"),
+            series: Axis::new("tier", "tier"),
             interval: None,
+        },
+    })
+}
+
+/// Predicted against measured, of a validation.
+fn validation(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Figure> {
+    let validation = findings.validation.as_ref()?;
+    let columns = [
+        "label",
+        "deployment",
+        "regime",
+        "metric",
+        "measured_ms",
+        "predicted_ms",
+        "predicted_low_ms",
+        "predicted_high_ms",
+        "error_percent",
+    ];
+    let mut table = Table::new(&columns);
+    let (mut inside, mut all) = (0, 0);
+    for (name, words) in STATISTICS {
+        for compared in validation.compared.iter().filter(|compared| compared.is_steady()) {
+            let Some((predicted, measured)) = compared.pair(name) else { continue };
+            let letter = subjects.iter().find(|subject| subject.id == compared.deployment);
+            let interval = match compared.interval95.get(name) {
+                Some([Some(low), Some(high)]) => Some([*low, *high]),
+                _ => None,
+            };
+            let [some, of] = compared.covered.get(name).copied().unwrap_or_default();
+            (inside, all) = (inside + some, all + of);
+            let [low, high] = bounds(interval);
+            table.push([
+                letter.map_or("", |subject| subject.letter.as_str()).into(),
+                compared.deployment.as_str().into(),
+                compared.regime.as_str().into(),
+                words.into(),
+                measured.into(),
+                predicted.into(),
+                low,
+                high,
+                (100.0 * (predicted / measured - 1.0)).into(),
+            ]);
+        }
+    }
+    if table.rows.is_empty() {
+        return None;
+    }
+    let errors: Vec<f64> = table.column("error_percent").filter_map(Cell::number).map(f64::abs).collect();
+    let largest = errors.iter().copied().fold(0.0, f64::max);
+    let middle = errors.iter().sum::<f64>() / errors.len() as f64;
+    let is_wide = wide(table.column("measured_ms").filter_map(Cell::number));
+    let covered = match all {
+        0 => String::new(),
+        _ => format!(" {inside} of {all} measured values are inside of theirs."),
+    };
+    Some(Figure {
+        name: "validation",
+        title: "Predicted against measured, by a validation".into(),
+        caption: format!(
+            "Each point is a latency of one deployment, averaged over its runs. On the diagonal the prediction is \
+             right, above it too high, below it too low. The line through a point is the 95 % interval that was \
+             predicted for a run.{covered} Deployments in overload are left out: their latencies depend on how long \
+             they run."
+        ),
+        alternative: format!(
+            "Predicted against measured latency of {}; the mean absolute difference is {} %, the largest {} %.",
+            words::some(table.texts("deployment").len() as u64, "deployment"),
+            words::number(middle),
+            words::number(largest)
+        ),
+        table,
+        chart: Chart::Scatter {
+            x: Axis::new("measured_ms", "measured (ms)").log(is_wide),
+            y: Axis::new("predicted_ms", "predicted (ms)").log(is_wide),
+            series: Axis::new("metric", "latency"),
+            x_interval: None,
+            y_interval: Some(("predicted_low_ms", "predicted_high_ms")),
+            label: "label",
+        },
+    })
+}
+
+/// The statistics of the latency that are compared, and what they are called.
+const STATISTICS: [(&str, &str); 4] = [
+    ("latency_mean_ms", "mean"),
+    ("latency_p50_ms", "median"),
+    ("latency_p95_ms", "95th percentile"),
+    ("latency_p99_ms", "99th percentile"),
+];
+
+/// What was tried to answer an inverse question: the first of its metrics against the key.
+fn answers(findings: &Findings) -> Option<Figure> {
+    let answer = findings.answers.first()?;
+    let metric = answer.metric.clone().or_else(|| {
+        let first = answer.requirements.first()?;
+        Some(first.split_whitespace().next()?.to_owned())
+    })?;
+    let (factor, unit) = answer.unit();
+    let mut table = Table::new(&["series", "value", "metric", "low", "high"]);
+    let mut add = |series: &str, trial: &Trial| {
+        let Some(Some(mean)) = trial.metrics.get(&metric) else { return };
+        let [low, high] = bounds(trial.metrics_ci95.get(&metric).copied().flatten());
+        table.push([series.into(), (trial.value * factor).into(), (*mean).into(), low, high]);
+    };
+    for tried in &answer.grid {
+        match tried {
+            Tried::One(trial) => add(if trial.stable { "steady" } else { "overload" }, trial),
+            Tried::Both(both) => {
+                both.iter().zip(&answer.between).for_each(|(trial, target)| add(target, trial));
+            }
+        }
+    }
+    if table.rows.len() < 2 {
+        return None;
+    }
+    // The bound of a simple requirement.
+    let bound =
+        answer.requirements.first().and_then(|text| match text.split_whitespace().collect::<Vec<_>>()[..] {
+            [_, _, bound] => bound.parse::<f64>().ok().map(|bound| (bound, format!("required: {text}"))),
+            _ => None,
+        });
+    let (key, title) = (words::key(&answer.key), words::metric_title(&metric));
+    let values = table.column("value").filter_map(Cell::number);
+    let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
+    let x = Axis::new("value", format!("{key}{unit}")).log(wide(values));
+    let y = Axis::new("metric", title).log(wide(table.column("metric").filter_map(Cell::number)));
+    let found = answer.text.as_deref().unwrap_or("no value");
+    Some(Figure {
+        name: "answer",
+        title: format!("{} against {key}", capital(&words::metric(&metric).0)),
+        caption: format!(
+            "What was tried: the mean of {} runs with different seeds at each value, and its 95 % interval. The answer \
+             is {found}.",
+            answer.runs_per_value
+        ),
+        alternative: format!(
+            "{} points of {} against {key}; the answer is {found}.",
+            table.rows.len(),
+            words::metric(&metric).0
+        ),
+        table,
+        chart: Chart::Lines {
+            x,
+            y,
+            series: Axis::new("series", if answer.between.is_empty() { "queues" } else { "processed on" }),
+            band: Some(("low", "high")),
+            level: bound,
+            kinds: None,
         },
     })
 }

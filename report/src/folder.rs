@@ -13,7 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::measured::{self, Measured};
+use crate::predicted::{self, Answer, Distribution, Predicted};
 use crate::rows::{self, Rows};
+use crate::validation::{self, Fitted, Validation};
+use crate::words;
 
 /// Why a folder cannot be told.
 #[derive(Debug)]
@@ -36,6 +39,10 @@ pub enum ReadError {
     Nothing {
         /// The folder.
         path: PathBuf,
+        /// What it is, if it says so.
+        kind: Option<String>,
+        /// Folders in it that can be told.
+        inside: Vec<PathBuf>,
     },
 }
 
@@ -44,8 +51,24 @@ impl fmt::Display for ReadError {
         match self {
             ReadError::Disk { path, cause } => write!(f, "cannot read `{}`: {cause}", path.display()),
             ReadError::Strange { path, what } => write!(f, "`{}` is not a result: {what}", path.display()),
-            ReadError::Nothing { path } => {
-                write!(f, "`{}` has neither shortlist.json nor runs, nor validation.json", path.display())
+            ReadError::Nothing { path, kind, inside } => {
+                let path = path.display();
+                match kind {
+                    Some(kind) => write!(f, "`{path}` is of kind `{kind}`, of which there is no report")?,
+                    None => write!(
+                        f,
+                        "`{path}` is no result folder: it has none of shortlist.json, runs, summary.json, answer.json, \
+                         validation.json, models.toml"
+                    )?,
+                }
+                match inside.as_slice() {
+                    [] => Ok(()),
+                    some => {
+                        let names: Vec<String> =
+                            some.iter().map(|path| format!("`{}`", path.display())).collect();
+                        write!(f, "; in it there are {}", words::list(&names))
+                    }
+                }
             }
         }
     }
@@ -72,8 +95,16 @@ pub struct Findings {
     pub levels: Vec<Level>,
     /// Runs on real infrastructure.
     pub measured: Vec<Measured>,
+    /// Deployments that were predicted alone.
+    pub predictions: Vec<Predicted>,
+    /// Distributions of predicted latencies, by the ids of the deployments.
+    pub distributions: BTreeMap<String, Distribution>,
+    /// What was asked the other way round.
+    pub answers: Vec<Answer>,
     /// What a validation says of the predictions.
-    pub validation: Option<Value>,
+    pub validation: Option<Validation>,
+    /// The parameters that were fitted.
+    pub fitted: Option<Fitted>,
 }
 
 /// A folder.
@@ -224,27 +255,59 @@ impl From<Value> for Number {
 /// # Errors
 /// If a file cannot be read or is not what its name says, or nothing is there to tell.
 pub fn read(folders: &[PathBuf]) -> Result<Findings, ReadError> {
+    read_with(folders, &|_| {})
+}
+
+/// The same; `progress` hears how many more bytes of rows were read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with(folders: &[PathBuf], progress: &dyn Fn(u64)) -> Result<Findings, ReadError> {
     let mut findings = Findings::default();
     for folder in folders {
         let before = findings.sources.len();
-        add(&mut findings, folder)?;
+        add(&mut findings, folder, progress)?;
         if findings.sources.len() == before {
-            return Err(ReadError::Nothing { path: folder.clone() });
+            return Err(nothing(folder)?);
         }
     }
     Ok(findings)
 }
 
-fn add(findings: &mut Findings, folder: &Path) -> Result<(), ReadError> {
+/// What to say of a folder that cannot be told.
+fn nothing(folder: &Path) -> Result<ReadError, ReadError> {
+    let manifest: Option<Value> = json(&folder.join("manifest.json"))?;
+    let kind = manifest.as_ref().and_then(|manifest| manifest.get("kind")?.as_str()).map(String::from);
+    let kind = kind.or_else(|| folder.join("loop.json").is_file().then(|| "loop".to_owned()));
+    let entries = fs::read_dir(folder).map_err(|cause| ReadError::Disk { path: folder.into(), cause })?;
+    let mut inside: Vec<PathBuf> =
+        entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_result(path)).collect();
+    inside.sort();
+    Ok(ReadError::Nothing { path: folder.into(), kind, inside })
+}
+
+/// Whether a folder looks like one that can be told.
+fn is_result(folder: &Path) -> bool {
+    let names = ["shortlist.json", "summary.json", "answer.json", "validation.json", "models.toml"];
+    folder.join("runs").is_dir() || names.iter().any(|name| folder.join(name).is_file())
+}
+
+fn add(findings: &mut Findings, folder: &Path, progress: &dyn Fn(u64)) -> Result<(), ReadError> {
     fs::read_dir(folder).map_err(|cause| ReadError::Disk { path: folder.into(), cause })?;
     let at = |name: &str| folder.join(name);
     let found: Option<Found> = json(&at("shortlist.json"))?;
     let measured = measured::read(folder)?;
-    let validation: Option<Value> = json(&at("validation.json"))?;
-    if found.is_none() && measured.is_empty() && validation.is_none() {
+    let alone = predicted::read(folder)?;
+    let answer: Option<Answer> = json(&at("answer.json"))?;
+    let validation: Option<Validation> = json(&at("validation.json"))?;
+    let is_prediction = found.is_some() || alone.is_some() || answer.is_some();
+    // Beside a prediction it is what predicted, and told by its name.
+    let fitted = if is_prediction { None } else { validation::fitted(folder)? };
+    if !is_prediction && measured.is_empty() && validation.is_none() && fitted.is_none() {
         return Ok(());
     }
     let manifest: Option<Value> = json(&at("manifest.json"))?;
+    findings.distributions.extend(predicted::distributions(folder)?);
     findings.sources.push(Source { folder: folder.into(), manifest });
     let question = match text(&at("scenario.toml"))? {
         None => None,
@@ -256,7 +319,7 @@ fn add(findings: &mut Findings, folder: &Path) -> Result<(), ReadError> {
     if let (Some(found), None) = (found, &findings.found) {
         findings.effects = json(&at("sensitivity.json"))?.unwrap_or_default();
         findings.levels = levels(&at("sensitivity.csv"))?;
-        findings.rows = rows::read(folder, &found, question.as_ref())?;
+        findings.rows = rows::read(folder, &found, question.as_ref(), progress)?;
         findings.scenario.clone_from(&found.scenario);
         findings.found = Some(found);
         findings.question = question;
@@ -266,10 +329,16 @@ fn add(findings: &mut Findings, folder: &Path) -> Result<(), ReadError> {
     if findings.scenario.is_empty() {
         let named = findings.question.as_ref().and_then(|question| question.get("name")?.as_str());
         let named = named.or_else(|| measured.first().map(|run| run.summary.scenario.as_str()));
+        let named = named.or_else(|| alone.as_ref().map(|alone| alone.summary.scenario.as_str()));
+        let named = named.or_else(|| answer.as_ref().map(|answer| answer.scenario.as_str()));
+        let named = named.or_else(|| validation.as_ref().map(|validation| validation.models.as_str()));
         findings.scenario = named.unwrap_or("results").to_owned();
     }
     findings.measured.extend(measured);
+    findings.predictions.extend(alone);
+    findings.answers.extend(answer);
     findings.validation = findings.validation.take().or(validation);
+    findings.fitted = findings.fitted.take().or(fitted);
     Ok(())
 }
 
@@ -304,10 +373,12 @@ impl Findings {
 
     /// What the predicted latency of a deployment is, where the folders say it.
     pub fn predicted(&self, id: &str) -> Option<&Summary> {
-        let found = self.found.as_ref()?;
-        let kept = found.shortlist.iter().map(|kept| (&kept.id, &kept.predicted));
-        let near = found.dropped.nearly_feasible.iter().map(|near| (&near.id, &near.predicted));
-        kept.chain(near).find(|(known, _)| *known == id).map(|(_, predicted)| predicted)
+        let found = self.found.iter();
+        let kept = found.clone().flat_map(|found| &found.shortlist).map(|kept| (&kept.id, &kept.predicted));
+        let near =
+            found.flat_map(|found| &found.dropped.nearly_feasible).map(|near| (&near.id, &near.predicted));
+        let alone = self.predictions.iter().map(|alone| (&alone.summary.deployment, &alone.summary));
+        kept.chain(near).chain(alone).find(|(known, _)| *known == id).map(|(_, predicted)| predicted)
     }
 }
 

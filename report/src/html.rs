@@ -21,11 +21,6 @@ pub fn text(plain: &str) -> String {
     safe
 }
 
-/// A paragraph of plain text.
-pub fn paragraph(plain: &str) -> String {
-    format!("<p>{}</p>\n", text(plain))
-}
-
 /// A table of cells that are HTML already, in a box that scrolls sideways. Columns that hold numbers are aligned to
 /// the right.
 pub fn table(label: &str, columns: &[String], rows: &[Vec<String>], is_number: &[bool]) -> String {

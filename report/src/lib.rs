@@ -11,7 +11,9 @@
 
 mod folder;
 mod measured;
+mod predicted;
 mod rows;
+mod validation;
 
 mod words;
 
@@ -31,7 +33,8 @@ mod vega;
 pub use drawn::png;
 pub use drawn::svg;
 pub use figure::{Axis, Cell, Chart, Figure, Interval, Table};
-pub use figures::figures;
-pub use folder::{Findings, ReadError, read};
-pub use page::page;
+pub use figures::{breakdown, figures};
+pub use folder::{Findings, ReadError, read, read_with};
+pub use page::{answer, page};
 pub use ro_crate::{FILE as RO_CRATE, ro_crate};
+pub use words::metric;

@@ -3,13 +3,16 @@
 
 use std::fmt::Write;
 
+use offing_core::{Parts, Summary};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::figure::{Cell, Figure};
 use crate::folder::{Findings, Found, Reason, Source};
-use crate::html::{self, paragraph, text};
+use crate::html::{self, text};
+use crate::predicted::{Answer, Trial, Tried};
 use crate::subjects::{self, Estimate, Subject};
+use crate::validation::{Fitted, MetricError, Parameter, Validation};
 use crate::{figures, front, vega, words};
 
 const STYLE: &str = include_str!("../assets/page.css");
@@ -123,9 +126,157 @@ fn kind(findings: &Findings) -> &'static str {
     match (&findings.found, findings.measured.is_empty()) {
         (Some(_), true) => "deployments compared by simulation",
         (Some(_), false) => "deployments compared by simulation and measured",
-        (None, false) => "deployments measured",
-        (None, true) => "how good the predictions are",
+        (None, false) if findings.predictions.is_empty() => "deployments measured",
+        (None, false) => "deployments predicted and measured",
+        (None, true) if !findings.predictions.is_empty() => "deployments predicted by simulation",
+        (None, true) if !findings.answers.is_empty() => "a question asked the other way round",
+        (None, true) if findings.validation.is_some() => "how good the predictions are",
+        (None, true) => "fitted models",
     }
+}
+
+/// The answer in one sentence or two, without markup.
+pub fn answer(findings: &Findings) -> String {
+    let subjects = subjects::subjects(findings);
+    let mut told: Vec<String> = Vec::new();
+    if let Some(found) = &findings.found {
+        let numbers = &found.numbers;
+        let all = numbers.looked_at - numbers.excluded;
+        let meet = if numbers.feasible == 1 { "meets" } else { "meet" };
+        told.push(match numbers.feasible {
+            0 => format!("none of {} meets every requirement", words::some(all, "deployment")),
+            feasible => format!(
+                "of {}, {} {meet} every requirement ({}); {} on the front, {} on the shortlist",
+                words::some(all, "deployment"),
+                words::count(feasible),
+                words::percent(feasible, all),
+                words::count(found.front),
+                found.shortlist.len()
+            ),
+        });
+        told.extend(confirmed(found, &subjects));
+    } else if !findings.measured.is_empty() {
+        told.push(measured_answer(findings, subjects.len()));
+    }
+    told.extend(predicted_answers(findings, &subjects));
+    told.extend(findings.answers.iter().map(inverse_answer));
+    told.extend(findings.validation.iter().map(validation_answer));
+    told.extend(findings.fitted.iter().map(fitted_answer));
+    let told: Vec<String> =
+        told.iter().map(|text| format!("{}.", text.trim_end_matches(['.', ' ']))).collect();
+    told.join(" ")
+}
+
+fn measured_answer(findings: &Findings, subjects: usize) -> String {
+    let valid = findings.measured.iter().filter(|run| run.is_valid).count();
+    format!(
+        "{} of {} can be trusted, of {}.",
+        words::count(valid as u64),
+        words::some(findings.measured.len() as u64, "run"),
+        words::some(subjects as u64, "deployment"),
+    )
+}
+
+/// What is said of the deployments that were predicted alone.
+fn predicted_answers(findings: &Findings, subjects: &[Subject<'_>]) -> Vec<String> {
+    let alone = |subject: &&Subject<'_>| {
+        findings.predictions.iter().any(|alone| alone.summary.deployment == subject.id)
+    };
+    let told = |subject: &Subject<'_>| {
+        let answer = predicted_answer(subject.predicted?);
+        Some(if subjects.len() == 1 { answer } else { format!("{}: {answer}", subject.label()) })
+    };
+    subjects.iter().filter(alone).filter_map(told).collect()
+}
+
+fn predicted_answer(summary: &Summary) -> String {
+    if !summary.stable {
+        return format!(
+            "It is overloaded: the load of the {} is {} %, and requests pile up for as long as it runs.",
+            summary.bottleneck,
+            words::number(summary.load * 100.0)
+        );
+    }
+    let Some(latency) = &summary.latency_ms else {
+        return "No request came back in the observed span.".into();
+    };
+    let mut told = format!(
+        "A request takes {} ms on average, and 95 % of them at most {} ms; the busiest target is loaded to {} %",
+        words::number(latency.mean),
+        words::number(latency.p95),
+        words::number(summary.load * 100.0)
+    );
+    if let Some(missed) = summary.deadline_miss_share {
+        let _ = write!(told, ", and {} % miss the deadline", words::number(missed * 100.0));
+    }
+    told + "."
+}
+
+/// The answer to a question asked the other way round.
+fn inverse_answer(answer: &Answer) -> String {
+    let key = words::key(&answer.key);
+    let interval = match answer.ci95 {
+        Some([Some(low), Some(high)]) if low < high => {
+            let (factor, unit) = answer.unit();
+            let [low, high] = [low, high].map(|end| words::number(end * factor));
+            format!(" (95 % interval {low} to {high}{}{unit})", if unit.is_empty() { "" } else { " " })
+        }
+        _ => String::new(),
+    };
+    match (&answer.metric, &answer.text) {
+        (Some(metric), Some(text)) => format!(
+            "{} of {} is equal with {key} of {text}{interval}{}.",
+            capital(&words::metric(metric).0),
+            words::list(&answer.between),
+            answer
+                .better_below
+                .as_ref()
+                .map_or_else(String::new, |target| format!("; below it {target} is better"))
+        ),
+        (Some(metric), None) => format!(
+            "{} of {} is nowhere equal in the range that was tried{}.",
+            capital(&words::metric(metric).0),
+            words::list(&answer.between),
+            answer
+                .better_below
+                .as_ref()
+                .map_or_else(String::new, |target| format!(": {target} is better everywhere"))
+        ),
+        (None, Some(text)) => {
+            format!("The {} {key} is {text}{interval}.", answer.direction.as_deref().unwrap_or("right"))
+        }
+        (None, None) => format!("No value of {key} that was tried does it."),
+    }
+}
+
+fn validation_answer(validation: &Validation) -> String {
+    let of = |name: &str| validation.metrics.iter().find(|error| error.metric == name);
+    let error = |name: &str| of(name).and_then(|error| error.mape).map(|mape| words::number(100.0 * mape));
+    let mut told = match (error("latency_mean_ms"), error("latency_p95_ms")) {
+        (Some(mean), Some(p95)) => format!(
+            "On {}, predictions of the mean latency are off by {mean} % on average, those of the 95th percentile by \
+             {p95} %",
+            words::some(of("latency_p95_ms").map_or(0, |error| error.deployments), "deployment")
+        ),
+        _ => format!("{} were judged", words::some(validation.compared.len() as u64, "deployment")),
+    };
+    if let Some(coverage) = of("latency_p95_ms").and_then(|error| error.coverage) {
+        let _ = write!(
+            told,
+            "; of the measured 95th percentiles, {} % are inside of the interval that was predicted to hold 95 %",
+            words::number(100.0 * coverage)
+        );
+    }
+    told + "."
+}
+
+fn fitted_answer(fitted: &Fitted) -> String {
+    let learned = fitted.parameters.iter().filter(|parameter| parameter.spread.is_some()).count();
+    format!(
+        "{} were fitted on {}; of these, {learned} rest on what was measured.",
+        words::some(fitted.parameters.len() as u64, "parameter"),
+        words::some(fitted.runs as u64, "run")
+    )
 }
 
 fn subtitle(findings: &Findings) -> String {
@@ -163,7 +314,7 @@ fn sections(
     let mut sections = vec![Section {
         anchor: "answer",
         title: "The question and the answer".into(),
-        body: answer(findings, subjects),
+        body: question(findings, subjects),
     }];
     let mut add = |anchor, title: &str, body: String| {
         if !body.is_empty() {
@@ -192,6 +343,9 @@ fn sections(
     add("load", "How many endpoints a target carries", drawn(&["load", "latency_by_endpoints"]));
     add("distribution", "Latency of single requests", drawn(&["distribution", "tail"]));
     add("sensitivity", "What matters", drawn(&["sensitivity"]));
+    let mut inverse = drawn(&["answer"]);
+    inverse.extend(findings.answers.iter().map(grid));
+    add("inverse", "What was tried", inverse);
     if let Some(found) = &findings.found {
         add("dropped", "Why the others were dropped", dropped(found));
     }
@@ -199,10 +353,14 @@ fn sections(
     if let Some(table) = find(&["calibration"]).first() {
         calibration.push_str(&errors(table));
     }
+    calibration.push_str(&drawn(&["validation"]));
     if let Some(validation) = &findings.validation {
-        calibration.push_str(&validation_table(validation));
+        calibration.push_str(&validation_tables(validation));
     }
     add("calibration", "Predicted against measured", calibration);
+    if let Some(fitted) = &findings.fitted {
+        add("models", "The fitted models", fitted_table(fitted));
+    }
     add("tiers", "Machines and energy", drawn(&["utilization", "energy"]));
     add("runs", "The measured runs", runs(findings));
     add("provenance", "Where this comes from", provenance(findings));
@@ -242,13 +400,176 @@ fn figure_html(figure: &Figure, is_titled: bool) -> String {
     )
 }
 
-fn answer(findings: &Findings, subjects: &[Subject<'_>]) -> String {
-    match &findings.found {
-        Some(found) => explored(findings, found, subjects),
-        None if !findings.measured.is_empty() => only_measured(findings, subjects),
-        None => paragraph(
-            "How far are predictions from measurements? The table below says it for deployments that the fit has not seen.",
-        ),
+/// The first section.
+fn question(findings: &Findings, subjects: &[Subject<'_>]) -> String {
+    if let Some(found) = &findings.found {
+        return explored(findings, found, subjects);
+    }
+    let mut body = String::new();
+    let mut ask = |question: &str, answers: &[String]| {
+        let _ = write!(
+            body,
+            "<p class=\"question\"><strong>Question.</strong> {question}</p>\n<p class=\"verdict\"><strong>Answer.</strong> {}</p>\n",
+            text(&answers.join(" "))
+        );
+    };
+    if !findings.measured.is_empty() && findings.predictions.is_empty() {
+        return only_measured(findings, subjects);
+    }
+    if !findings.predictions.is_empty() {
+        let answers = predicted_answers(findings, subjects);
+        ask(&format!("How will “{}” perform?", text(&findings.scenario)), &answers);
+    }
+    for answer in &findings.answers {
+        let asked = match &answer.metric {
+            Some(metric) => format!(
+                "With which {} do {} have the same {}?",
+                text(&words::key(&answer.key)),
+                text(&words::list(&answer.between)),
+                text(&words::metric(metric).0)
+            ),
+            None => {
+                let all: Vec<String> = answer
+                    .requirements
+                    .iter()
+                    .map(|requirement| format!("<em>{}</em>", text(&words::requirement(requirement))))
+                    .collect();
+                format!(
+                    "What is the {} {} with which this holds: {}?",
+                    text(answer.direction.as_deref().unwrap_or("right")),
+                    text(&words::key(&answer.key)),
+                    words::list(&all)
+                )
+            }
+        };
+        ask(&asked, &[inverse_answer(answer)]);
+    }
+    if let Some(validation) = &findings.validation {
+        ask(
+            &format!(
+                "How far are the predictions of the models {} from measurements?",
+                text(&validation.models)
+            ),
+            &[validation_answer(validation)],
+        );
+    }
+    if let Some(fitted) = &findings.fitted {
+        ask("What did measured runs teach the models?", &[fitted_answer(fitted)]);
+    }
+    if !findings.predictions.is_empty() {
+        body.push_str(&alone(subjects));
+    }
+    body
+}
+
+/// Deployments that were predicted without an exploration, as a table.
+fn alone(subjects: &[Subject<'_>]) -> String {
+    let any_measured = subjects.iter().any(|subject| !subject.measured.is_empty());
+    let metrics = [
+        "latency_mean_ms",
+        "latency_p50_ms",
+        "latency_p95_ms",
+        "latency_p99_ms",
+        "load",
+        "cost_usd_per_hour",
+    ];
+    let mut columns = vec!["deployment".to_owned(), "from".into()];
+    columns.extend(metrics.map(|name| text(&words::metric_title(name))));
+    if any_measured {
+        columns.push("measured: 95th percentile (ms)".into());
+    }
+    let mut is_number = vec![false, false];
+    is_number.resize(columns.len(), true);
+    let rows: Vec<Vec<String>> = subjects
+        .iter()
+        .map(|subject| {
+            let from = subject.axes.get("folder").map_or("was measured", String::as_str);
+            let mut row = vec![letter(&subject.letter), text(from)];
+            let predicted =
+                |name: &str| subject.predicted.and_then(|summary| subjects::metric(summary, name));
+            row.extend(
+                metrics.map(|name| predicted(name).map_or_else(String::new, |value| estimate_html(&value))),
+            );
+            if any_measured {
+                let measured = subject.measured(|summary| subjects::metric(summary, "latency_p95_ms"));
+                row.push(measured.map_or_else(|| "not yet".into(), |estimate| estimate_html(&estimate)));
+            }
+            row
+        })
+        .collect();
+    let warnings: Vec<String> = subjects
+        .iter()
+        .flat_map(|subject| {
+            let warnings = subject.predicted.iter().flat_map(|summary| &summary.warnings);
+            warnings.map(|warning| format!("<li>{}: {}</li>", subject.letter, text(warning)))
+        })
+        .collect();
+    let mut body = html::table("Predicted deployments", &columns, &rows, &is_number);
+    body.push_str("<p class=\"quiet\">Numbers in brackets are 95 % intervals: what chance within one run leaves open.</p>\n");
+    if !warnings.is_empty() {
+        let _ = writeln!(
+            body,
+            "<aside class=\"notice\" aria-label=\"Before you trust this\"><h3>Before you trust this</h3><ul>{}</ul></aside>",
+            warnings.concat()
+        );
+    }
+    body
+}
+
+/// The values that an inverse question tried.
+fn grid(answer: &Answer) -> String {
+    let mut names: Vec<&String> = Vec::new();
+    let first: Vec<(&str, &Trial)> = answer.grid.first().map_or_else(Vec::new, |tried| each(answer, tried));
+    names.extend(first.iter().take(1).flat_map(|(_, trial)| trial.metrics.keys()));
+    let is_double = !answer.between.is_empty();
+    let (factor, unit) = answer.unit();
+    let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
+    let mut columns = vec![text(&format!("{}{unit}", words::key(&answer.key)))];
+    for (target, _) in &first {
+        let of = if is_double { format!("{target}: ") } else { String::new() };
+        columns.extend(names.iter().map(|name| text(&format!("{of}{}", words::metric_title(name)))));
+        columns.push(text(&format!("{of}{}", if is_double { "queues" } else { "holds" })));
+    }
+    let rows: Vec<Vec<String>> = answer
+        .grid
+        .iter()
+        .map(|tried| {
+            let each = each(answer, tried);
+            let mut row =
+                vec![each.first().map_or_else(String::new, |(_, trial)| words::number(trial.value * factor))];
+            for (_, trial) in each {
+                row.extend(names.iter().map(|name| match trial.metrics.get(*name) {
+                    Some(Some(value)) => {
+                        let interval = trial.metrics_ci95.get(*name).copied().flatten();
+                        estimate_html(&Estimate { value: *value, interval })
+                    }
+                    _ => "not known".into(),
+                }));
+                let queues = if trial.stable { "" } else { "overload" };
+                row.push(match (&trial.refused, trial.meets) {
+                    (Some(reason), _) => text(reason),
+                    (None, Some(true)) => format!("yes{}{queues}", if trial.stable { "" } else { ", " }),
+                    (None, Some(false)) => format!("no{}{queues}", if trial.stable { "" } else { ", " }),
+                    (None, None) => if trial.stable { "steady" } else { "overload" }.into(),
+                });
+            }
+            row
+        })
+        .collect();
+    let is_number: Vec<bool> = (0..columns.len()).map(|at| at == 0 || at % (names.len() + 1) != 0).collect();
+    format!(
+        "{}<p class=\"quiet\">{} with seeds from {}, {} each; numbers in brackets are 95 % intervals of the mean.</p>\n",
+        html::table("Values that were tried", &columns, &rows, &is_number),
+        words::some(answer.simulations, "simulation"),
+        answer.seed,
+        answer.runs_per_value
+    )
+}
+
+fn each<'a>(answer: &'a Answer, tried: &'a Tried) -> Vec<(&'a str, &'a Trial)> {
+    match tried {
+        Tried::One(trial) => vec![("", trial)],
+        Tried::Both(both) => answer.between.iter().map(String::as_str).zip(both).collect(),
     }
 }
 
@@ -287,7 +608,9 @@ fn explored(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Str
         "<p class=\"verdict\"><strong>Answer.</strong> {}</p>",
         text(&short_answer(found, all))
     );
-    body.push_str(&confirmed(found, subjects));
+    if let Some(told) = confirmed(found, subjects) {
+        let _ = writeln!(body, "<p class=\"verdict\"><strong>Measured.</strong> {}</p>", text(&told));
+    }
     body.push_str(&varied(findings));
     if !subjects.is_empty() {
         body.push_str(&shortlist(found, subjects));
@@ -329,11 +652,11 @@ fn short_answer(found: &Found, all: u64) -> String {
 }
 
 /// What measurements say of the answer; nothing where there are none.
-fn confirmed(found: &Found, subjects: &[Subject<'_>]) -> String {
+fn confirmed(found: &Found, subjects: &[Subject<'_>]) -> Option<String> {
     let measured: Vec<&Subject<'_>> =
         subjects.iter().filter(|subject| !subject.measured.is_empty()).collect();
     if measured.is_empty() {
-        return String::new();
+        return None;
     }
     let mut told = format!(
         "{} been measured.",
@@ -387,7 +710,7 @@ fn confirmed(found: &Found, subjects: &[Subject<'_>]) -> String {
         };
         let _ = write!(told, " The predictions of the 95th-percentile latency are off by {range} %.");
     }
-    format!("<p class=\"verdict\"><strong>Measured.</strong> {}</p>\n", text(&told))
+    Some(told)
 }
 
 /// What differs between the deployments.
@@ -617,7 +940,6 @@ fn caveats(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Stri
 
 /// The question and the answer of runs that belong to no exploration.
 fn only_measured(findings: &Findings, subjects: &[Subject<'_>]) -> String {
-    let valid = findings.measured.iter().filter(|run| run.is_valid).count();
     let mut body = String::new();
     let _ = writeln!(
         body,
@@ -626,10 +948,8 @@ fn only_measured(findings: &Findings, subjects: &[Subject<'_>]) -> String {
     );
     let _ = writeln!(
         body,
-        "<p class=\"verdict\"><strong>Answer.</strong> {} of {} can be trusted, of {}.</p>",
-        words::count(valid as u64),
-        words::some(findings.measured.len() as u64, "run"),
-        words::some(subjects.len() as u64, "deployment"),
+        "<p class=\"verdict\"><strong>Answer.</strong> {}</p>",
+        text(&measured_answer(findings, subjects.len()))
     );
     let mut keys: Vec<&String> = subjects.iter().flat_map(|subject| subject.axes.keys()).collect();
     keys.sort();
@@ -869,41 +1189,212 @@ fn errors(figure: &Figure) -> String {
     html::table("Errors of the predictions", &columns, &rows, &[false, false, true, true, true, true])
 }
 
-/// What a validation says, as far as it is a list of plain entries.
-fn validation_table(validation: &Value) -> String {
+/// What a validation says: the error of each metric, of each deployment, and of the choice.
+fn validation_tables(validation: &Validation) -> String {
+    let share = |value: Option<f64>| {
+        value.map_or_else(String::new, |value| format!("{} %", words::number(100.0 * value)))
+    };
+    let signed =
+        |value: Option<f64>| value.map_or_else(String::new, |value| format!("{:+.1} %", 100.0 * value));
+    let known = |value: Option<f64>| value.map_or_else(String::new, words::number);
     let mut body = String::new();
-    let lists = validation
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((name, value.as_array()?)));
-    for (name, entries) in lists {
-        let objects: Vec<_> = entries.iter().filter_map(Value::as_object).collect();
-        let Some(first) = objects.first() else { continue };
-        let keys: Vec<&String> = first
-            .iter()
-            .filter(|(_, value)| !value.is_object() && !value.is_array())
-            .map(|(key, _)| key)
-            .collect();
-        let cell = |value: Option<&Value>| match value {
-            Some(Value::Number(number)) => number.as_f64().map_or_else(String::new, words::number),
-            Some(Value::String(string)) => text(string),
-            Some(Value::Bool(flag)) => flag.to_string(),
-            _ => String::new(),
-        };
-        let rows: Vec<Vec<String>> =
-            objects.iter().map(|object| keys.iter().map(|key| cell(object.get(*key))).collect()).collect();
-        let columns: Vec<String> = keys.iter().map(|key| text(&key.replace('_', " "))).collect();
-        let is_number: Vec<bool> = keys.iter().map(|key| first[*key].is_number()).collect();
-        let title = name.replace('_', " ");
-        let _ = write!(
+    let _ = writeln!(
+        body,
+        "<p>The models {} were judged on {}.</p>",
+        text(&validation.models),
+        text(&validation.judged_on)
+    );
+    for said in &validation.limits_exceeded {
+        let _ =
+            writeln!(body, "<p class=\"verdict\"><strong>A limit is exceeded.</strong> {}</p>", text(said));
+    }
+    let row = |error: &&MetricError| {
+        let unit = if error.metric.starts_with("utilization_") { 100.0 } else { 1.0 };
+        vec![
+            text(&words::metric(&error.metric).0),
+            signed(error.bias),
+            share(error.mape),
+            error.mape_ci95.map_or_else(String::new, |[low, high]| {
+                format!("{} to {} %", words::number(100.0 * low), words::number(100.0 * high))
+            }),
+            error.distance.map_or_else(String::new, |distance| {
+                let unit_name = if unit == 1.0 { "ms" } else { "points" };
+                format!("{} {unit_name}", words::number(distance * unit))
+            }),
+            share(error.coverage),
+            words::count(error.deployments),
+        ]
+    };
+    let columns = [
+        "metric",
+        "too high (+) or low (−) on average",
+        "off by, on average",
+        "95 % interval of that",
+        "distance",
+        "runs inside of their predicted 95 % interval",
+        "deployments",
+    ]
+    .map(String::from);
+    let is_number = [false, true, true, true, true, true, true];
+    let is_main = |error: &&MetricError| {
+        let name = error.metric.as_str();
+        name.starts_with("latency_") || name.ends_with("_mean_ms") || name.starts_with("utilization_")
+    };
+    let (mut main, others): (Vec<&MetricError>, Vec<&MetricError>) =
+        validation.metrics.iter().partition(is_main);
+    // The latency first, then its parts in their order, then the machines.
+    let place = |error: &&MetricError| {
+        let name = error.metric.as_str();
+        let part = Parts::NAMES.iter().position(|part| name.starts_with(part));
+        (!name.starts_with("latency_"), part.unwrap_or(Parts::NAMES.len()))
+    };
+    main.sort_by_key(place);
+    let main: Vec<Vec<String>> = main.iter().map(row).collect();
+    let _ = write!(
+        body,
+        "<h3>Error of each metric</h3>\n{}",
+        html::table("Error of each metric", &columns, &main, &is_number)
+    );
+    if !others.is_empty() {
+        let rows: Vec<Vec<String>> = others.iter().map(row).collect();
+        let _ = writeln!(
             body,
-            "<h3>{}</h3>\n{}",
-            text(&capital(&title)),
-            html::table(&title, &columns, &rows, &is_number)
+            "<details><summary>Percentiles of the parts</summary>{}</details>",
+            html::table("Percentiles of the parts", &columns, &rows, &is_number)
         );
     }
-    if body.is_empty() { body } else { format!("<p>From <code>validation.json</code>:</p>\n{body}") }
+    let [right, all] = validation.overload_right;
+    let mut facts =
+        vec![("overload", format!("recognised, or its absence, in {right} of {all} deployments"))];
+    if let Some(within) = validation.parts_within {
+        facts.push(("parts", format!("{} of their means are within 10 % or 1 ms", share(Some(within)))));
+    }
+    if let Some(points) = validation.utilization_points {
+        facts.push(("utilization", format!("{} points off on average", words::number(points))));
+    }
+    for choice in &validation.choices {
+        let verdict = match (choice.regret_ms == 0.0, choice.not_distinguishable) {
+            (true, _) => "which is the best that was measured".to_owned(),
+            (_, true) => format!(
+                "{} ms behind the best that was measured, which its predicted interval reaches",
+                words::number(choice.regret_ms)
+            ),
+            _ => format!(
+                "{} ms ({}) behind the best that was measured",
+                words::number(choice.regret_ms),
+                share(Some(choice.regret))
+            ),
+        };
+        let order = choice.kendall_p95.map_or_else(String::new, |tau| {
+            format!("; order of the 95th percentiles as measured: Kendall’s tau-b {}", words::number(tau))
+        });
+        facts.push((
+            "choice",
+            format!(
+                "of {}, the lowest predicted 95th percentile is that of {}, {verdict}{order}",
+                text(&choice.among),
+                text(&choice.pick)
+            ),
+        ));
+    }
+    body.push_str(&list_of_facts(&facts));
+    let rows: Vec<Vec<String>> = validation
+        .compared
+        .iter()
+        .map(|compared| {
+            let both = |name: &str| match compared.pair(name) {
+                Some((predicted, measured)) => [
+                    words::number(measured),
+                    match compared.interval95.get(name) {
+                        Some([Some(low), Some(high)]) => {
+                            estimate_html(&Estimate { value: predicted, interval: Some([*low, *high]) })
+                        }
+                        _ => words::number(predicted),
+                    },
+                    format!("{:+.1} %", 100.0 * (predicted / measured - 1.0)),
+                ],
+                None => [String::new(), String::new(), String::new()],
+            };
+            let overload = match (compared.predicted_stable, compared.measured_stable) {
+                (true, false) => "overload, only measured",
+                (false, true) => "overload, only predicted",
+                _ => &compared.regime,
+            };
+            let mut row = vec![
+                format!("<code>{}</code>", text(&compared.deployment)),
+                words::count(compared.runs.len() as u64),
+                text(overload),
+                known(compared.load),
+            ];
+            row.extend(both("latency_mean_ms"));
+            row.extend(both("latency_p95_ms"));
+            row.extend([known(compared.latency_kolmogorov), known(compared.latency_wasserstein_ms)]);
+            row
+        })
+        .collect();
+    let columns = [
+        "deployment",
+        "runs",
+        "how busy",
+        "load",
+        "mean, measured (ms)",
+        "predicted (ms)",
+        "off by",
+        "95th percentile, measured (ms)",
+        "predicted (ms)",
+        "off by",
+        "largest distance of the distributions (Kolmogorov, 0 to 1)",
+        "mean distance (Wasserstein, ms)",
+    ]
+    .map(String::from);
+    let is_number: Vec<bool> = (0..columns.len()).map(|at| at == 1 || at > 2).collect();
+    let _ = writeln!(
+        body,
+        "<details><summary>Each deployment</summary>{}</details>",
+        html::table("Each deployment", &columns, &rows, &is_number)
+    );
+    let outside: Vec<String> = validation
+        .compared
+        .iter()
+        .flat_map(|compared| compared.outside.iter().map(|said| format!("{}: {said}", compared.deployment)))
+        .collect();
+    for (title, items) in
+        [("Outside of what was fitted", &outside), ("Runs that were left out", &validation.left_out)]
+    {
+        if !items.is_empty() {
+            let items: String = items.iter().map(|item| format!("<li>{}</li>", text(item))).collect();
+            let _ = writeln!(body, "<details><summary>{title}</summary><ul>{items}</ul></details>");
+        }
+    }
+    body
+}
+
+/// The parameters of a set, those that measurements have moved first.
+fn fitted_table(fitted: &Fitted) -> String {
+    let facts: Vec<(&str, String)> =
+        fitted.facts.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let mut parameters: Vec<&Parameter> = fitted.parameters.iter().collect();
+    parameters.sort_by_key(|parameter| parameter.spread.is_none());
+    let rows: Vec<Vec<String>> = parameters
+        .iter()
+        .map(|parameter| {
+            let known = |value: Option<f64>| value.map_or_else(String::new, words::number);
+            let table =
+                if parameter.is_table { " <span class=\"quiet\">(mean of a table)</span>" } else { "" };
+            vec![
+                format!("<code>{}</code>", text(&parameter.name)),
+                format!("{}{table}", words::number(parameter.value)),
+                text(if parameter.unit == "1" { "" } else { &parameter.unit }),
+                parameter.error.map_or_else(|| "exact".into(), words::number),
+                known(parameter.spread),
+                text(&parameter.note),
+            ]
+        })
+        .collect();
+    let columns =
+        ["parameter", "value", "unit", "standard error", "spread from run to run", "note"].map(String::from);
+    list_of_facts(&facts)
+        + &html::table("Fitted parameters", &columns, &rows, &[false, true, false, true, true, false])
 }
 
 /// Each measured run, the invalid ones with their reason.
@@ -1063,7 +1554,7 @@ fn absent(findings: &Findings, figures: &[Figure], subjects: &[Subject<'_>]) -> 
     unless(has("parts"), "where the time goes (no latencies)");
     unless(has("heatmap"), "network delay against processors (these two are not axes of the space)");
     unless(has("load"), "endpoints per target (their number does not differ)");
-    unless(has("distribution"), "latency of single requests (no requests.csv of a measured run)");
+    unless(has("distribution"), "latency of single requests (neither distributions.csv nor requests.csv)");
     unless(has("sensitivity"), "what matters (no sensitivity.json, or too few deployments to tell)");
     unless(findings.found.is_some(), "why deployments were dropped (no shortlist.json)");
     unless(

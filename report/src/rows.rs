@@ -231,6 +231,7 @@ pub(crate) fn read(
     folder: &Path,
     found: &Found,
     question: Option<&toml::Table>,
+    progress: &dyn Fn(u64),
 ) -> Result<Option<Rows>, ReadError> {
     let path = folder.join("summary.csv");
     if !path.is_file() {
@@ -266,9 +267,15 @@ pub(crate) fn read(
     let target = asked_or(question, "deploy.target", "cloud");
 
     let mut record = ByteRecord::new();
+    let mut read = 0;
     while reader.read_byte_record(&mut record).map_err(malformed)? {
         let position = total;
         total += 1;
+        if position % 4_096 == 0 {
+            let now = reader.position().byte();
+            progress(now - read);
+            read = now;
+        }
         for (axis, code) in codes.iter_mut().enumerate() {
             *code = dictionaries[axis].code(&record[axis + 1]);
         }

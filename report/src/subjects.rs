@@ -31,7 +31,8 @@ pub struct Subject<'f> {
 /// Deployments that get a letter, at most.
 const MOST: usize = 12;
 
-/// Those of the shortlist, or the nearest misses if there is none; then those that were measured besides.
+/// Those of the shortlist, or the nearest misses if there is none; then those that were predicted alone, and those that
+/// were measured besides.
 pub fn subjects(findings: &Findings) -> Vec<Subject<'_>> {
     let mut subjects: Vec<Subject<'_>> = Vec::new();
     if let Some(found) = &findings.found {
@@ -56,6 +57,20 @@ pub fn subjects(findings: &Findings) -> Vec<Subject<'_>> {
                 predicted: Some(&near.predicted),
                 measured: Vec::new(),
             }));
+        }
+    }
+    for alone in &findings.predictions {
+        if subjects.iter().all(|subject| subject.id != alone.summary.deployment) {
+            subjects.push(Subject {
+                letter: String::new(),
+                id: &alone.summary.deployment,
+                number: None,
+                why: None,
+                is_near: false,
+                axes: &alone.axes,
+                predicted: Some(&alone.summary),
+                measured: Vec::new(),
+            });
         }
     }
     for run in findings.measured.iter().filter(|run| run.is_valid) {
@@ -112,6 +127,14 @@ pub fn together(repetitions: &[Estimate]) -> Option<Estimate> {
 }
 
 impl Subject<'_> {
+    /// Its letter, and what it is called where it has a name of its own.
+    pub fn label(&self) -> String {
+        match self.axes.get("folder") {
+            Some(name) => format!("{} {name}", self.letter),
+            None => self.letter.clone(),
+        }
+    }
+
     /// Something about the measured runs, taken together.
     pub fn measured(&self, of: impl Fn(&Summary) -> Option<Estimate>) -> Option<Estimate> {
         let repetitions: Vec<Estimate> = self.measured.iter().filter_map(|run| of(&run.summary)).collect();

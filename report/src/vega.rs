@@ -14,8 +14,8 @@ pub fn spec(figure: &Figure) -> Value {
     let mut spec = match &figure.chart {
         Chart::Stack { row, part, value, interval } => stack(&figure.table, row, part, value, *interval),
         Chart::Heat { x, y, value } => heat(&figure.table, x, y, value),
-        Chart::Lines { x, y, series, band, level, dots } => {
-            lines(&figure.table, &Lines { x, y, series, band: *band, level, dots: *dots })
+        Chart::Lines { x, y, series, band, level, kinds } => {
+            lines(&figure.table, &Lines { x, y, series, band: *band, level, kinds: *kinds })
         }
         Chart::Bars { row, value, series, interval } => bars(&figure.table, row, value, series, *interval),
         Chart::Scatter { x, y, series, x_interval, y_interval, label } => {
@@ -30,18 +30,26 @@ pub fn spec(figure: &Figure) -> Value {
 }
 
 fn values(table: &Table) -> Vec<Value> {
+    // Lines of many points are most of a page.
+    let is_long = table.rows.len() > 200;
     let objects = table.rows.iter().map(|row| {
         let cells = table.columns.iter().zip(row).map(|(name, cell)| {
             let value = match cell {
                 Cell::Text(text) => json!(text),
+                Cell::Number(value) if is_long => json!(six_digits(*value)),
                 Cell::Number(value) => json!(value),
                 Cell::Missing => Value::Null,
             };
             ((*name).to_owned(), value)
         });
-        Value::Object(cells.collect::<Map<_, _>>())
+        Value::Object(cells.filter(|(_, value)| !is_long || !value.is_null()).collect::<Map<_, _>>())
     });
     objects.collect()
+}
+
+/// As many as a screen can show, and more.
+fn six_digits(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 fn quantitative(axis: &Axis) -> Value {
@@ -175,11 +183,11 @@ struct Lines<'a> {
     series: &'a Axis,
     band: Option<Interval>,
     level: &'a Option<(f64, String)>,
-    dots: Option<Interval>,
+    kinds: Option<Interval>,
 }
 
 fn lines(table: &Table, lines: &Lines<'_>) -> Value {
-    let Lines { x, y, series, band, level, dots } = *lines;
+    let Lines { x, y, series, band, level, kinds } = *lines;
     let colour = series_colour(table, series);
     let (at_x, at_y) = (quantitative(x), quantitative(y));
     let mut layers = Vec::new();
@@ -189,7 +197,7 @@ fn lines(table: &Table, lines: &Lines<'_>) -> Value {
             "encoding": { "x": at_x, "y": { "field": low, "type": "quantitative" }, "y2": { "field": high }, "color": colour },
         }));
     }
-    match dots {
+    match kinds {
         None => layers.push(json!({
             "mark": { "type": "line", "point": { "size": 45 }, "strokeWidth": 2 },
             "encoding": {
@@ -201,28 +209,27 @@ fn lines(table: &Table, lines: &Lines<'_>) -> Value {
         Some((low, high)) => {
             let mut at_x = at_x;
             at_x["scale"]["zero"] = json!(false);
-            layers.push(json!({
-                "transform": [{ "filter": "datum.kind === 'measured'" }],
-                "mark": { "type": "line", "strokeWidth": 1.6, "opacity": 0.85, "aria": false },
-                "encoding": { "x": at_x, "y": at_y, "color": colour, "detail": { "field": "run" }, "order": { "field": "share" } },
-            }));
-            let is_predicted = |row: &&Vec<Cell>| row[table.at("kind")].text() == "predicted";
-            let predicted = table.rows.iter().filter(is_predicted);
-            if predicted.clone().any(|row| row[table.at(low)] != Cell::Missing) {
-                layers.push(json!({
-                "transform": [{ "filter": "datum.kind === 'predicted'" }, is_known(low)],
-                "mark": { "type": "rule", "strokeWidth": 2, "aria": false },
-                "encoding": { "x": { "field": low, "type": "quantitative" }, "x2": { "field": high }, "y": at_y, "color": colour },
-                }));
+            let mut encoding = json!({
+                "x": at_x, "y": at_y, "color": colour, "detail": { "field": "run" }, "order": { "field": "share" },
+            });
+            if table.texts("kind").len() > 1 {
+                let scale = json!({ "domain": ["measured", "predicted"], "range": [[1, 0], [7, 4]] });
+                let legend = json!({ "orient": "top", "symbolType": "stroke", "symbolSize": 300 });
+                encoding["strokeDash"] = json!({ "field": "kind", "type": "nominal", "title": null, "scale": scale, "legend": legend });
             }
-            if predicted.count() > 0 {
+            layers.push(json!({
+                "mark": { "type": "line", "strokeWidth": 1.8, "aria": false },
+                "encoding": encoding,
+            }));
+            let is_there = table.rows.iter().any(|row| row[table.at(low)] != Cell::Missing);
+            if is_there {
+                let mut encoding = json!({ "y": at_y, "color": colour, "tooltip": tooltip(table) });
+                encoding["x"] = json!({ "field": low, "type": "quantitative" });
+                encoding["x2"] = json!({ "field": high });
                 layers.push(json!({
-                "transform": [{ "filter": "datum.kind === 'predicted'" }],
-                "mark": { "type": "point", "filled": true, "size": 75, "opacity": 1, "style": "outlined" },
-                "encoding": {
-                    "x": at_x, "y": at_y, "color": colour, "tooltip": tooltip(table),
-                    "shape": { "field": series.column, "type": "nominal", "title": series.title },
-                },
+                    "transform": [is_known(low)],
+                    "mark": { "type": "rule", "strokeWidth": 3.5, "aria": false },
+                    "encoding": encoding,
                 }));
             }
         }
@@ -275,11 +282,16 @@ fn scatter(
     let all = table.column(x.column).chain(table.column(y.column)).filter_map(Cell::number);
     let (low, high) = all.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
     let pad = 0.06 * (high - low).max(high * 0.01);
-    let domain = json!({ "domain": [(low - pad).max(0.0), high + pad], "nice": false, "zero": false });
+    let [from, to] = match x.is_log {
+        true => [low / 1.15, high * 1.15],
+        false => [(low - pad).max(0.0), high + pad],
+    };
+    let kind = if x.is_log { "log" } else { "linear" };
+    let domain = json!({ "type": kind, "domain": [from, to], "nice": false, "zero": false });
     let (mut at_x, mut at_y) = (quantitative(x), quantitative(y));
     at_x["scale"] = domain.clone();
     at_y["scale"] = domain;
-    let diagonal = json!([{ "x": (low - pad).max(0.0), "y": (low - pad).max(0.0) }, { "x": high + pad, "y": high + pad }]);
+    let diagonal = json!([{ "x": from, "y": from }, { "x": to, "y": to }]);
     let mut layers = vec![json!({
         "data": { "values": diagonal },
         "mark": { "type": "line", "strokeDash": [5, 4], "style": "muted", "aria": false },

@@ -60,6 +60,7 @@ pub fn key(name: &str) -> String {
         ["deploy", "workers"] => "workers per target node".into(),
         ["deploy", "balance"] => "how requests are spread".into(),
         ["deploy", "queue"] => "longest queue".into(),
+        ["deploy", "drop"] => "which request a full queue drops".into(),
         ["deploy", "cut"] => "stages that stay on the endpoint".into(),
         ["app", "rate"] => "requests of each endpoint".into(),
         ["app", "frame"] => "size of a request".into(),

@@ -164,6 +164,208 @@ fn sections_without_data_are_named_in_one_line_at_the_end() {
     assert!(!absent.contains("endpoints per target") && !text.contains("id=\"heatmap\""));
 }
 
+/// The rows of a figure, each by the names of its columns.
+fn rows(folders: &[PathBuf], name: &str) -> Vec<std::collections::BTreeMap<&'static str, String>> {
+    let figures = offing_report::figures(&offing_report::read(folders).unwrap());
+    let figure =
+        figures.into_iter().find(|figure| figure.name == name).unwrap_or_else(|| panic!("no {name}"));
+    let columns = figure.table.columns.clone();
+    let row = |row: &Vec<offing_report::Cell>| {
+        columns.iter().copied().zip(row.iter().map(offing_report::Cell::to_csv)).collect()
+    };
+    figure.table.rows.iter().map(row).collect()
+}
+
+#[test]
+fn predicted_distributions_are_lines_beside_the_measured_ones() {
+    let explored = exploration("distributions");
+    let csv =
+        "deployment,latency_ms,share\naaaa,80,0\naaaa,99,0.5\naaaa,108,0.9\naaaa,130,0.999\nbbbb,1,0.5\n";
+    fs::write(explored.join("distributions.csv"), csv).unwrap();
+    // The prediction alone: whole lines.
+    let alone = rows(std::slice::from_ref(&explored), "distribution");
+    assert!(alone.iter().all(|row| row["kind"] == "predicted" && row["deployment"] == "A"));
+    // Four points, and the five quantiles of the summary among them.
+    assert_eq!(alone.len(), 9, "{alone:?}");
+    let shares: Vec<f64> = alone.iter().map(|row| row["share"].parse().unwrap()).collect();
+    assert!(shares.windows(2).all(|pair| pair[0] <= pair[1]), "{shares:?}");
+    let p95 = alone.iter().find(|row| row["share"] == "0.95").unwrap();
+    assert_eq!(
+        (p95["latency_ms"].as_str(), p95["low_ms"].as_str(), p95["high_ms"].as_str()),
+        ("110", "109", "111")
+    );
+    let folders = [explored, measurement("distributions-measured")];
+    let both = rows(&folders, "tail");
+    let runs: std::collections::BTreeSet<&str> = both.iter().map(|row| row["run"].as_str()).collect();
+    assert_eq!(runs.into_iter().collect::<Vec<_>>(), ["aaaa-1", "aaaa-2", "predicted"]);
+    assert!(both.iter().all(|row| row["share"].parse::<f64>().unwrap() >= 0.5));
+    let page = page(&folders);
+    assert!(
+        page.contains("\"strokeDash\":{\"field\":\"kind\"") && page.contains("dashed lines are predicted")
+    );
+    let figures = offing_report::figures(&offing_report::read(&folders).unwrap());
+    let tail = figures.iter().find(|figure| figure.name == "tail").unwrap();
+    assert!(offing_report::svg(tail).contains("whole line: measured, dashed: predicted"));
+}
+
+#[test]
+fn energy_is_told_for_each_tier_where_the_files_divide_it() {
+    let explored = exploration("energy");
+    let text = fs::read_to_string(explored.join("shortlist.json")).unwrap();
+    let total = rows(std::slice::from_ref(&explored), "energy");
+    assert_eq!((total.len(), total[0]["tier"].as_str()), (1, "all nodes"));
+    let mut found: Value = serde_json::from_str(&text).unwrap();
+    found["shortlist"][0]["predicted"]["energy_j_per_request_by_tier"] =
+        json!({ "endpoint": 0.5, "edge": 2.0 });
+    fs::write(explored.join("shortlist.json"), found.to_string()).unwrap();
+    let divided = rows(&[explored], "energy");
+    let of =
+        |tier: &str| divided.iter().find(|row| row["tier"] == tier).unwrap()["energy_j_per_request"].clone();
+    assert_eq!((of("endpoint"), of("edge")), ("0.5".to_owned(), "2".to_owned()));
+}
+
+/// A validation of two deployments: 10 % too low and 20 % too high in the mean; and one in overload.
+fn validated(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    let compared = |id: &str, measured: f64, predicted: f64, stable: bool| {
+        let numbers = |factor: f64| json!({ "latency_mean_ms": factor, "latency_p95_ms": factor * 2.0, "process_mean_ms": null });
+        json!({
+            "deployment": id, "runs": [format!("{id}-1")], "regime": if stable { "light" } else { "overload" }, "load": 0.3,
+            "predicted_stable": stable, "measured_stable": stable, "measured": numbers(measured), "predicted": numbers(predicted),
+            "interval95": { "latency_mean_ms": [predicted - 15.0, predicted + 15.0], "latency_p95_ms": [null, null] },
+            "covered": { "latency_mean_ms": [1, 2] }, "latency_kolmogorov": 0.1, "latency_wasserstein_ms": 3.0, "lost_share": 0.0,
+            "outside": ["rate <b>"],
+        })
+    };
+    let metric = |name: &str, coverage: Value| {
+        json!({ "metric": name, "bias": 0.05, "mape": 0.15, "mape_ci95": [0.1, 0.2],
+                                                       "distance": if name.starts_with("utilization") { 0.15 } else { 15.0 }, "coverage": coverage, "deployments": 2 })
+    };
+    let validation = json!({
+        "models": "fitted-1234abcd", "judged_on": "deployments that the models were not fitted on",
+        "compared": [compared("aaaa", 100.0, 90.0, true), compared("cccc", 100.0, 120.0, true), compared("dddd", 9000.0, 100.0, false)],
+        "metrics": [metric("process_p95_ms", Value::Null), metric("latency_mean_ms", json!(0.5)), metric("latency_p95_ms", json!(0.75)),
+                    metric("utilization_edge", Value::Null)],
+        "parts_within": 0.8, "utilization_points": 1.5, "overload_right": [3, 3],
+        "choices": [{ "among": "tiny", "kendall_p95": 0.7, "kendall_mean": null, "pick": "aaaa", "regret_ms": 4.0, "regret": 0.02,
+                      "not_distinguishable": true }],
+        "left_out": ["run 7: it was <late>"], "limits_exceeded": [],
+    });
+    fs::write(folder.join("validation.json"), validation.to_string()).unwrap();
+    let models = "name = \"fitted\"\n[fitted]\ndate = \"2026-11-24\"\nhost_class = \"lab\"\n[[fitted.runs]]\nrun = \"a\"\n\
+                  [overheads.link.up_fixed]\nvalue = 0.5\nunit = \"ms\"\nerror = 0.1\nspread = 0.05\nsource = \"fit\"\n\
+                  [overheads.processor.pool]\nvalue = 0\nunit = \"1\"\nerror = \"exact\"\nsource = \"fit\"\n\
+                  [service.process.any]\nvalues = [10.0, 20.0]\nunit = \"ms\"\nerror = 0.2\nspread = 0.1\nsource = \"fit\"\n";
+    fs::write(folder.join("models.toml"), models).unwrap();
+    folder
+}
+
+#[test]
+fn a_validation_is_a_scatter_with_intervals_and_a_table_of_errors() {
+    let folder = validated("validated");
+    let points = rows(std::slice::from_ref(&folder), "validation");
+    // Two latencies of two deployments; what is in overload has no place there.
+    assert_eq!(points.len(), 4, "{points:?}");
+    let first = &points[0];
+    assert_eq!((first["measured_ms"].as_str(), first["predicted_ms"].as_str()), ("100", "90"));
+    assert_eq!((first["predicted_low_ms"].as_str(), first["predicted_high_ms"].as_str()), ("75", "105"));
+    assert!((first["error_percent"].parse::<f64>().unwrap() + 10.0).abs() < 1e-9);
+    let whole = page(std::slice::from_ref(&folder));
+    let text = visible(&whole);
+    for words in [
+        "On 2 deployments, predictions of the mean latency are off by 15\u{a0}% on average, those of the 95th percentile by 15\u{a0}%",
+        "75\u{a0}% are inside of the interval that was predicted to hold 95\u{a0}%",
+        "2 of 4 measured values are inside of theirs",
+        "10 to 20 %",
+        "+5.0 %",
+        "15 points",
+        "4 ms behind the best that was measured, which its predicted interval reaches",
+        "recognised, or its absence, in 3 of 3 deployments",
+        "run 7: it was &lt;late&gt;",
+        "The fitted models",
+        "<code>service.process.any</code>",
+        "15 <span class=\"quiet\">(mean of a table)</span>",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    assert!(!text.contains("rate <b>"));
+    // The latency comes before its parts, and percentiles of parts can be opened.
+    assert!(text.find("mean latency</td>").unwrap() < text.find("Percentiles of the parts").unwrap());
+    assert_eq!(
+        offing_report::answer(&offing_report::read(&[folder]).unwrap()).matches("off by 15 %").count(),
+        1
+    );
+}
+
+#[test]
+fn fitted_models_alone_are_a_report_too() {
+    let folder = validated("fitted");
+    fs::remove_file(folder.join("validation.json")).unwrap();
+    let page = page(&[folder]);
+    let text = visible(&page);
+    assert!(
+        text.contains("3 parameters were fitted on 1 run; of these, 2 rest on what was measured."),
+        "{text}"
+    );
+    assert!(text.contains("exact") && text.contains("fitted on"));
+}
+
+#[test]
+fn single_predictions_and_inverse_answers_have_their_page() {
+    let alone = scratch("alone");
+    fs::write(alone.join("summary.json"), summary("aaaa", "stations", 110.0).to_string()).unwrap();
+    let only = page(std::slice::from_ref(&alone));
+    let text = visible(&only);
+    for words in [
+        "How will “tiny” perform?",
+        "A request takes 100 ms on average, and 95\u{a0}% of them at most 110 ms",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    let compared = offing_report::read(&[alone, measurement("alone-measured")]).unwrap();
+    let breakdown = offing_report::breakdown(&compared);
+    assert_eq!(breakdown.len(), 2, "predicted and measured");
+    assert_eq!(
+        breakdown[0],
+        (format!("A {}, predicted", compared.predictions[0].axes["folder"]), [1.0, 40.0, 9.0, 30.0, 20.0])
+    );
+
+    let trial = |value: f64, load: f64| {
+        json!({ "value": value, "meets": load < 1.0, "metrics": { "load": load }, "metrics_ci95": { "load": null },
+                "stable": load < 1.0, "refused": null })
+    };
+    let answer = json!({
+        "scenario": "tiny", "key": "tier.endpoint.nodes", "direction": "largest", "requirements": ["load < 1"], "range": [1, 8],
+        "division": "boundary", "value": 3.0, "text": "3", "ci95": [3.0, 3.0], "is_monotone": true, "at_value": null,
+        "at_next": null, "grid": [trial(1.0, 0.3), trial(2.0, 0.6), trial(8.0, 2.4)], "seed": 1, "runs_per_value": 2, "simulations": 6,
+    });
+    let folder = scratch("inverse");
+    fs::write(folder.join("answer.json"), answer.to_string()).unwrap();
+    let points = rows(std::slice::from_ref(&folder), "answer");
+    assert_eq!(points.len(), 3);
+    let asked = page(&[folder]);
+    let text = visible(&asked);
+    for words in [
+        "What is the largest endpoint nodes with which this holds",
+        "The largest endpoint nodes is 3.",
+        "overload",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+}
+
+#[test]
+fn a_folder_of_another_kind_says_what_it_is_and_what_is_in_it() {
+    let folder = scratch("loop");
+    fs::write(folder.join("loop.json"), "{}").unwrap();
+    fs::create_dir_all(folder.join("01-explore")).unwrap();
+    fs::write(folder.join("01-explore/shortlist.json"), "{}").unwrap();
+    fs::create_dir_all(folder.join("notes")).unwrap();
+    let said = offing_report::read(std::slice::from_ref(&folder)).unwrap_err().to_string();
+    assert!(said.contains("is of kind `loop`, of which there is no report; in it there are"), "{said}");
+    assert!(said.contains("01-explore`") && !said.contains("notes"), "{said}");
+}
+
 #[test]
 fn whatever_a_file_says_the_page_has_only_its_own_scripts() {
     let folder = exploration("hostile");
@@ -227,7 +429,10 @@ fn a_picture_is_a_png_unless_the_machine_has_no_fonts() {
 fn what_is_not_a_result_is_said_with_file_and_place() {
     let empty = scratch("empty");
     let said = offing_report::read(std::slice::from_ref(&empty)).unwrap_err().to_string();
-    assert!(said.contains("neither shortlist.json nor runs"), "{said}");
+    assert!(
+        said.contains("is no result folder: it has none of shortlist.json, runs, summary.json"),
+        "{said}"
+    );
     let folder = exploration("broken");
     fs::write(folder.join("shortlist.json"), "{\n  \"scenario\": 5 }").unwrap();
     let said = offing_report::read(&[folder]).unwrap_err().to_string();

@@ -34,7 +34,11 @@ pub(crate) fn run(
         .into_iter()
         .map(|index| {
             let tier = &d.tiers[index];
-            TierUse { name: tier.name.clone(), busy_ns: busy_ns(index), allowed_ns: allowed_ns(tier, window) }
+            let (busy_ns, allowed_ns) = (busy_ns(index), allowed_ns(tier, window));
+            let mut used = TierUse { name: tier.name.clone(), busy_ns, allowed_ns, energy_j: None };
+            used.energy_j =
+                energy::tier_power_w(tier, used.utilization()).map(|watts| watts * window.as_secs_f64());
+            used
         })
         .collect();
     let used = d.used_tiers();

@@ -11,7 +11,7 @@ use crate::predict::{LATENCIES, draws, predictive};
 use crate::robust::mean;
 
 /// Each deployment compared with the prediction of a fit on all others. A deployment whose absence leaves nothing to fit is
-/// left out.
+/// left out. `progress` hears of each deployment.
 ///
 /// # Errors
 /// Why the runs cannot be fitted together.
@@ -21,10 +21,12 @@ pub fn leave_one_out(
     settings: &Settings,
     discrepancy: &BTreeMap<String, f64>,
     effort: Effort,
+    progress: &dyn Fn(),
 ) -> Result<Vec<Compared>, String> {
     let groups = by_deployment(runs);
     let mut found = Vec::new();
     for group in &groups {
+        progress();
         let id = group[0].deployment.id();
         let others: Vec<Measured> = runs.iter().filter(|run| run.deployment.id() != id).cloned().collect();
         if others.is_empty() {
@@ -37,6 +39,7 @@ pub fn leave_one_out(
 }
 
 /// Fits a set, and looks by leaving deployments out how far off it is beyond what its parameters and chance explain.
+/// `progress` hears of each deployment that is left out.
 ///
 /// # Errors
 /// Why the runs cannot be fitted together.
@@ -45,6 +48,7 @@ pub fn learn(
     runs: &[Measured],
     settings: &Settings,
     effort: Effort,
+    progress: &dyn Fn(),
 ) -> Result<Fit, String> {
     let none = BTreeMap::new();
     let groups = by_deployment(runs);
@@ -53,7 +57,7 @@ pub fn learn(
     if groups.len() < 4 {
         return Ok(first);
     }
-    let compared = leave_one_out(prior, runs, settings, &none, Effort { draws: 0, ..effort })?;
+    let compared = leave_one_out(prior, runs, settings, &none, Effort { draws: 0, ..effort }, progress)?;
     let drawn = draws(&first.models, effort.draws.clamp(40, 100), 78, true);
     let mut off: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for c in compared.iter().filter(|c| c.measured_stable && c.predicted_stable) {

@@ -83,7 +83,8 @@ fn runs_of_different_kinds_are_not_fitted_together() {
 #[test]
 fn what_a_fit_has_not_seen_is_predicted_and_overload_is_recognised() {
     let runs = runs(5);
-    let compared = leave_one_out(&ModelSet::default(), &runs, &settings(), &Default::default(), FEW).unwrap();
+    let compared =
+        leave_one_out(&ModelSet::default(), &runs, &settings(), &Default::default(), FEW, &|| {}).unwrap();
     assert_eq!(compared.len(), 16);
     let found = accuracy("test", "leave-one-out", compared, &|_| "all".into(), Vec::new());
     assert_eq!(found.overload_right, [16, 16]);
@@ -100,7 +101,7 @@ fn what_a_fit_has_not_seen_is_predicted_and_overload_is_recognised() {
 #[test]
 fn intervals_have_the_runs_that_come_about_as_often_as_they_promise() {
     let world = truth(0.01);
-    let found = learn(&ModelSet::default(), &runs(6), &settings(), FEW).unwrap();
+    let found = learn(&ModelSet::default(), &runs(6), &settings(), FEW, &|| {}).unwrap();
     let drawn = draws(&found.models, 200, 1, true);
     let (mut inside, mut all) = (0_u32, 0_u32);
     for (number, d) in sixteen().iter().enumerate().take(15) {

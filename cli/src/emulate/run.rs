@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::asked::{Asked, asked};
 use super::{clear_up_on_interrupt, cluster, made, planned, tools};
 use crate::args::{self, EmulateRun, EmulateTables};
+use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
 use crate::page::{Page, Style, count, percent, significant};
@@ -330,7 +331,7 @@ fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
         );
         rows.push(row);
     }
-    page.folded(&rows);
+    page.columns(&rows);
     page.blank();
     for run in runs {
         let name = told_name(&campaign.subjects[run.subject], run.repetition);
@@ -341,9 +342,19 @@ fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
             page.marked(Style::Warning, &format!("{name}:"), text);
         }
     }
+    breakdown::draw(&mut page, &bars(campaign, runs));
     page.fact("results", &record.path().display().to_string());
     page.fact("next", &next(campaign, record, runs));
     page.into_text()
+}
+
+/// Where the time of each run goes.
+fn bars(campaign: &Campaign, runs: &[Finished]) -> Vec<Bar> {
+    let bar = |run: &Finished| {
+        let name = run_name(&campaign.subjects[run.subject].id[..8], run.repetition);
+        Bar::new(name, &run.summary)
+    };
+    runs.iter().filter_map(bar).collect()
 }
 
 /// What to do with the results.

@@ -77,3 +77,14 @@ pub fn scratch(name: &str) -> PathBuf {
     let _ = fs::remove_file(&path);
     path
 }
+
+/// Says that a test could not be run, and why; the script that runs all tests counts it.
+pub fn skipped(name: &str, reason: &str) {
+    println!("skipped: {name} ({reason})");
+    if let Some(file) = std::env::var_os("OFFING_SKIPPED") {
+        use std::io::Write;
+        let file = fs::OpenOptions::new().append(true).create(true).open(file);
+        writeln!(file.expect("the file can be written"), "{name} ({reason})")
+            .expect("the file can be written");
+    }
+}
