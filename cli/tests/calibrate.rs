@@ -118,3 +118,21 @@ fn what_cannot_be_used_is_bad_input_and_says_why() {
     );
     assert!(said(&["validate", runs.to_str().unwrap(), "--limit", "latency_p95"]).contains("METRIC=PERCENT"));
 }
+
+/// The published error of the shipped measurements: a change of the models that makes predictions of real runs worse fails.
+#[test]
+fn measured_runs_that_the_fit_has_not_seen_are_predicted_within_the_targets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let data = root.join("validation/data/docker-burn");
+    let models = scratch("calibrate-measured").join("models.toml");
+    fs::create_dir_all(models.parent().expect("it is in a folder")).unwrap();
+    let (data, models) = (data.to_str().expect("text"), models.to_str().expect("text"));
+    offing(&["calibrate", data, "--out", models, "--held-out", "held-out"]).expect_code(0);
+    let limits = ["mean=5%", "p50=5%", "p95=10%", "p99=15%"].map(|limit| format!("latency_{limit}"));
+    let mut arguments = vec!["validate", data, "--models", models, "--held-out", "held-out"];
+    limits.iter().for_each(|limit| arguments.extend(["--limit", limit]));
+    offing(&arguments).expect_code(0);
+    // The same is refused where the limit is below what was reached.
+    offing(&["validate", data, "--models", models, "--held-out", "held-out", "--limit", "latency_p95=5%"])
+        .expect_code(1);
+}

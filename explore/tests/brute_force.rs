@@ -235,7 +235,7 @@ fn compare(case: &Case, seed: u64, is_exact: bool, require: &[&str]) -> BTreeMap
     let size = 4;
     let found: Found = on_threads(Some(2), || {
         sweep(&plan, &folder, Shard::WHOLE, &|_| {}).expect("the disk works");
-        finish(&plan, &folder, size).expect("all units are there").found
+        finish(&plan, &folder, size, &|_| ()).expect("all units are there").found
     });
 
     // Every number of the space has its values by mixed radix, the first axis the slowest.
