@@ -30,6 +30,9 @@ pub fn page(summary: &Summary, deployment: &Deployment, screen: Screen) -> Page 
     page
 }
 
+/// Columns of a name and of a number in a table.
+const NAME: usize = 9;
+const VALUE: usize = 11;
 /// Columns of a bar that still tell something.
 const NARROWEST_BAR: usize = 10;
 
@@ -66,8 +69,14 @@ fn overload(page: &mut Page, summary: &Summary) {
 fn latency(page: &mut Page, summary: &Summary, latency: &Quantiles) {
     let heading = if summary.stable { "latency" } else { "latency*" };
     let depends = if summary.stable { "" } else { "   * depends on the run's length" };
-    let digits = decimals(latency.max);
     let intervals = &summary.latency_ci95_ms;
+    let widest = [intervals.mean, intervals.p50, intervals.p95, intervals.p99].into_iter().flatten();
+    let widest = widest.map(|[low, high]| format!("{low:.1} to {high:.1}").len()).max().unwrap_or(0);
+    // A narrow terminal has no room for the decimals of long numbers.
+    let digits = match decimals(latency.max) {
+        1 if NAME + VALUE + 3 + widest > page.width() => 0,
+        digits => digits,
+    };
     let rows = [
         ("mean", latency.mean, Some(intervals.mean)),
         ("p50", latency.p50, Some(intervals.p50)),
@@ -78,14 +87,18 @@ fn latency(page: &mut Page, summary: &Summary, latency: &Quantiles) {
         ("max", latency.max, None),
     ];
     let heading = format!("{:<9}{:>11}   {}", heading, "ms", "95 % interval");
-    page.heading(&heading, depends);
+    let beside = heading.chars().count() + depends.chars().count() <= page.width();
+    page.heading(&heading, if beside { depends } else { "" });
     for (name, value, interval) in rows {
         let interval = match interval {
             Some(Some([low, high])) => format!("{low:.digits$} to {high:.digits$}"),
             Some(None) => "too few requests".into(),
             None => String::new(),
         };
-        page.line(&format!("{name:<9}{value:>11.digits$}   {interval}"));
+        page.line(&format!("{name:<NAME$}{value:>VALUE$.digits$}   {interval}"));
+    }
+    if !beside {
+        page.paragraph(depends.trim_start());
     }
     page.blank();
 }

@@ -313,6 +313,6 @@ fn bars_take_the_width_that_is_there() {
     };
     assert_eq!(longest("80"), Some(46));
     assert_eq!(longest("200"), Some(166));
-    // There is no room for bars beside the numbers, and one of all parts goes below: 50 of 81 ms on 40 columns.
-    assert_eq!(longest("40"), Some(25));
+    // There is no room for bars beside the numbers, and one of all parts goes below: 50 of 81 ms on 27 columns.
+    assert_eq!(longest("40"), Some(17));
 }

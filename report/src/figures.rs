@@ -293,7 +293,7 @@ fn distribution(findings: &Findings, subjects: &[Subject<'_>]) -> Vec<Figure> {
             run.distribution.iter().for_each(|&point| add(letter, MEASURED, point, None, &run.run));
         }
         // Where nothing but quantiles is known, lines between them say so much and no more.
-        let mut points: Vec<((f64, f64), Option<[f64; 2]>)> = Vec::new();
+        let mut points: Vec<Point> = Vec::new();
         if let Some(known) = findings.distributions.get(subject.id) {
             points.extend(known.iter().map(|&point| (point, None)));
         }
@@ -367,6 +367,9 @@ fn distribution(findings: &Findings, subjects: &[Subject<'_>]) -> Vec<Figure> {
     };
     vec![body, tail]
 }
+
+/// A latency [ms] and the share of requests that took at most so long; the interval of the latency where it is known.
+type Point = ((f64, f64), Option<[f64; 2]>);
 
 /// What a line of a distribution says where it comes from.
 const MEASURED: &str = "measured";
@@ -683,7 +686,10 @@ fn answers(findings: &Findings) -> Option<Figure> {
     // The bound of a simple requirement.
     let bound =
         answer.requirements.first().and_then(|text| match text.split_whitespace().collect::<Vec<_>>()[..] {
-            [_, _, bound] => bound.parse::<f64>().ok().map(|bound| (bound, format!("required: {text}"))),
+            [_, _, bound] => bound
+                .parse::<f64>()
+                .ok()
+                .map(|bound| (bound, format!("required: {}", words::requirement(text)))),
             _ => None,
         });
     let (key, title) = (words::key(&answer.key), words::metric_title(&metric));
@@ -696,7 +702,7 @@ fn answers(findings: &Findings) -> Option<Figure> {
         name: "answer",
         title: format!("{} against {key}", capital(&words::metric(&metric).0)),
         caption: format!(
-            "What was tried: the mean of {} runs with different seeds at each value, and its 95 % interval. The answer \
+            "The mean of {} runs with different seeds at each value, and its 95 % interval. The answer \
              is {found}.",
             answer.runs_per_value
         ),

@@ -212,9 +212,16 @@ fn predicted_answer(summary: &Summary) -> String {
     told + "."
 }
 
+/// What a key is a number of, as one asks for it: `number of edge nodes`.
+fn number_of(key: &str) -> String {
+    let is_count = ["nodes", "cores", "workers"].iter().any(|end| key.ends_with(&format!(".{end}")));
+    let words = words::key(key);
+    if is_count { format!("number of {words}") } else { words }
+}
+
 /// The answer to a question asked the other way round.
 fn inverse_answer(answer: &Answer) -> String {
-    let key = words::key(&answer.key);
+    let key = number_of(&answer.key);
     let interval = match answer.ci95 {
         Some([Some(low), Some(high)]) if low < high => {
             let (factor, unit) = answer.unit();
@@ -249,13 +256,30 @@ fn inverse_answer(answer: &Answer) -> String {
     }
 }
 
+/// An error as people read it: with one decimal, and without the sign of nothing.
+fn percent(share: f64) -> String {
+    match 100.0 * share.abs() {
+        0.0 => "0 %".into(),
+        small if small < 0.05 => "less than 0.1 %".into(),
+        error => format!("{error:.1} %"),
+    }
+}
+
+fn signed(share: f64) -> String {
+    let sign = if share > 0.0 { "+" } else { "−" };
+    match percent(share) {
+        none if none.starts_with(['0', 'l']) && share.abs() < 0.0005 => none,
+        error => format!("{sign}{error}"),
+    }
+}
+
 fn validation_answer(validation: &Validation) -> String {
     let of = |name: &str| validation.metrics.iter().find(|error| error.metric == name);
-    let error = |name: &str| of(name).and_then(|error| error.mape).map(|mape| words::number(100.0 * mape));
+    let error = |name: &str| of(name).and_then(|error| error.mape).map(percent);
     let mut told = match (error("latency_mean_ms"), error("latency_p95_ms")) {
         (Some(mean), Some(p95)) => format!(
-            "On {}, predictions of the mean latency are off by {mean} % on average, those of the 95th percentile by \
-             {p95} %",
+            "On {}, predictions of the mean latency are off by {mean} on average, those of the 95th percentile by \
+             {p95}",
             words::some(of("latency_p95_ms").map_or(0, |error| error.deployments), "deployment")
         ),
         _ => format!("{} were judged", words::some(validation.compared.len() as u64, "deployment")),
@@ -437,7 +461,7 @@ fn question(findings: &Findings, subjects: &[Subject<'_>]) -> String {
                 format!(
                     "What is the {} {} with which this holds: {}?",
                     text(answer.direction.as_deref().unwrap_or("right")),
-                    text(&words::key(&answer.key)),
+                    text(&number_of(&answer.key)),
                     words::list(&all)
                 )
             }
@@ -1191,11 +1215,8 @@ fn errors(figure: &Figure) -> String {
 
 /// What a validation says: the error of each metric, of each deployment, and of the choice.
 fn validation_tables(validation: &Validation) -> String {
-    let share = |value: Option<f64>| {
-        value.map_or_else(String::new, |value| format!("{} %", words::number(100.0 * value)))
-    };
-    let signed =
-        |value: Option<f64>| value.map_or_else(String::new, |value| format!("{:+.1} %", 100.0 * value));
+    let share = |value: Option<f64>| value.map_or_else(String::new, percent);
+    let signed_or_not = |value: Option<f64>| value.map_or_else(String::new, signed);
     let known = |value: Option<f64>| value.map_or_else(String::new, words::number);
     let mut body = String::new();
     let _ = writeln!(
@@ -1212,10 +1233,10 @@ fn validation_tables(validation: &Validation) -> String {
         let unit = if error.metric.starts_with("utilization_") { 100.0 } else { 1.0 };
         vec![
             text(&words::metric(&error.metric).0),
-            signed(error.bias),
+            signed_or_not(error.bias),
             share(error.mape),
             error.mape_ci95.map_or_else(String::new, |[low, high]| {
-                format!("{} to {} %", words::number(100.0 * low), words::number(100.0 * high))
+                format!("{:.1} to {:.1} %", 100.0 * low, 100.0 * high)
             }),
             error.distance.map_or_else(String::new, |distance| {
                 let unit_name = if unit == 1.0 { "ms" } else { "points" };
@@ -1311,7 +1332,7 @@ fn validation_tables(validation: &Validation) -> String {
                         }
                         _ => words::number(predicted),
                     },
-                    format!("{:+.1} %", 100.0 * (predicted / measured - 1.0)),
+                    signed(predicted / measured - 1.0),
                 ],
                 None => [String::new(), String::new(), String::new()],
             };

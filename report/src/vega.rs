@@ -84,7 +84,7 @@ fn series_colour(table: &Table, series: &Axis) -> Value {
     let scale = json!({ "domain": names, "range": colours });
     json!({
         "field": series.column, "type": "nominal", "title": series.title, "scale": scale,
-        "legend": { "orient": "top", "symbolOpacity": 1, "labelLimit": 320 },
+        "legend": { "orient": "top", "symbolOpacity": 1, "symbolStrokeWidth": 2.5, "labelLimit": 320 },
     })
 }
 

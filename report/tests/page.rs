@@ -273,10 +273,10 @@ fn a_validation_is_a_scatter_with_intervals_and_a_table_of_errors() {
     let whole = page(std::slice::from_ref(&folder));
     let text = visible(&whole);
     for words in [
-        "On 2 deployments, predictions of the mean latency are off by 15\u{a0}% on average, those of the 95th percentile by 15\u{a0}%",
+        "On 2 deployments, predictions of the mean latency are off by 15.0\u{a0}% on average, those of the 95th percentile by 15.0\u{a0}%",
         "75\u{a0}% are inside of the interval that was predicted to hold 95\u{a0}%",
         "2 of 4 measured values are inside of theirs",
-        "10 to 20 %",
+        "10.0 to 20.0 %",
         "+5.0 %",
         "15 points",
         "4 ms behind the best that was measured, which its predicted interval reaches",
@@ -292,7 +292,7 @@ fn a_validation_is_a_scatter_with_intervals_and_a_table_of_errors() {
     // The latency comes before its parts, and percentiles of parts can be opened.
     assert!(text.find("mean latency</td>").unwrap() < text.find("Percentiles of the parts").unwrap());
     assert_eq!(
-        offing_report::answer(&offing_report::read(&[folder]).unwrap()).matches("off by 15 %").count(),
+        offing_report::answer(&offing_report::read(&[folder]).unwrap()).matches("off by 15.0 %").count(),
         1
     );
 }
@@ -346,8 +346,8 @@ fn single_predictions_and_inverse_answers_have_their_page() {
     let asked = page(&[folder]);
     let text = visible(&asked);
     for words in [
-        "What is the largest endpoint nodes with which this holds",
-        "The largest endpoint nodes is 3.",
+        "What is the largest number of endpoint nodes with which this holds",
+        "The largest number of endpoint nodes is 3.",
         "overload",
     ] {
         assert!(text.contains(words), "{words}\n{text}");

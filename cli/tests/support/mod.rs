@@ -1,5 +1,6 @@
 //! Runs the command as a user would, from the folder of the tests.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
