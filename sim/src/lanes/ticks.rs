@@ -825,6 +825,7 @@ struct Queue<S: Simd, const V: usize> {
 
 impl<S: Ticks, const V: usize> Queue<S, V> {
     /// The first `used` workers of a state, more than [`TOP`]; of no use where `C` is not.
+    #[expect(clippy::needless_range_loop, reason = "lanes index several arrays at once")]
     #[inline(always)]
     fn new<const C: usize>(simd: S, s: &State<S, V, C>, used: usize) -> (Self, Ring<S, V, C>) {
         let none = simd.splat_i32s(0);
@@ -892,6 +893,7 @@ impl<S: Ticks, const V: usize> Queue<S, V> {
     }
 
     /// Back to a state.
+    #[expect(clippy::needless_range_loop, reason = "lanes index several arrays at once")]
     #[inline(always)]
     fn leave<const C: usize>(&self, ring: &Ring<S, V, C>, s: &mut State<S, V, C>) {
         for v in 0..V {
