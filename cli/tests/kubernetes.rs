@@ -1,7 +1,7 @@
 //! `offing emulate run` on a real Kubernetes cluster (lab/kubernetes), and what it does when that fails.
 //!
-//! The server's binaries take minutes to build: without them these tests say that they were skipped, unless
-//! `OFFING_KUBERNETES=build` asks for it.
+//! The server's binaries take minutes to build, and these tests as long: they say that they were skipped, unless
+//! `OFFING_KUBERNETES` asks for them. `build` builds the binaries if they are missing, `lab` does not.
 #![cfg(feature = "emu")]
 
 mod support;
@@ -34,6 +34,17 @@ fn cache() -> PathBuf {
     std::env::var_os("OFFING_LAB").map_or_else(home, PathBuf::from).join("kubernetes")
 }
 
+/// Why no cluster is to be started.
+fn asked() -> Result<(), String> {
+    let built = cache().join("bin/kubelet").exists();
+    match std::env::var("OFFING_KUBERNETES").as_deref() {
+        Ok("build") => Ok(()),
+        Ok("lab") if built => Ok(()),
+        Ok("lab") => Err("the server's binaries are not built; OFFING_KUBERNETES=build builds them".into()),
+        _ => Err("OFFING_KUBERNETES=build starts a cluster for it".into()),
+    }
+}
+
 /// A cluster with one node per word; it is removed with this.
 struct Lab {
     folder: PathBuf,
@@ -46,12 +57,7 @@ impl Lab {
     fn up(name: &str, nodes: &[&str]) -> Option<Lab> {
         let alone = alone();
         let tried = || {
-            let is_asked = std::env::var("OFFING_KUBERNETES").is_ok_and(|word| word == "build");
-            if !cache().join("bin/kubelet").exists() && !is_asked {
-                return Err(
-                    "the server's binaries are not built; OFFING_KUBERNETES=build builds them".to_string()
-                );
-            }
+            asked()?;
             let agent = agent()?;
             lab("docker.sh")?;
             lab("kubernetes/down.sh")?;
@@ -403,8 +409,8 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
 fn a_cluster_of_our_own_has_the_links_of_the_plan_and_goes_with_the_measurement() {
     let name = "kubernetes_own";
     let _alone = alone();
-    if !cache().join("bin/kubelet").exists() {
-        return skip(name, "the server's binaries are not built; OFFING_KUBERNETES=build builds them");
+    if let Err(reason) = asked() {
+        return skip(name, &reason);
     }
     let agent = match lab("docker.sh").and_then(|_| agent()) {
         Ok(agent) => agent,
@@ -417,13 +423,17 @@ fn a_cluster_of_our_own_has_the_links_of_the_plan_and_goes_with_the_measurement(
     let folder = scratch(name);
     let _ = fs::remove_dir_all(&folder);
     let (out, state) = (folder.join("out"), folder.join("ledgers"));
-    let existing = || -> String {
+    let existing = || -> Vec<String> {
         let list =
             |what: &[&str]| Command::new("docker").args(what).output().expect("docker is there").stdout;
         let sysctl = |name: &str| fs::read(format!("/proc/sys/{name}")).expect("it is there");
         let all = [list(&["ps", "-aq"]), list(&["images", "-q"]), list(&["network", "ls", "-q"])];
         let all = all.into_iter().chain(["kernel/panic", "vm/overcommit_memory"].map(sysctl));
-        all.map(|text| String::from_utf8_lossy(&text).to_string()).collect()
+        let mut lines: Vec<String> = all
+            .flat_map(|text| String::from_utf8_lossy(&text).lines().map(String::from).collect::<Vec<_>>())
+            .collect();
+        lines.sort();
+        lines
     };
     let before = existing();
     let binaries = cache().join("bin");

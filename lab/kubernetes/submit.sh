@@ -5,7 +5,8 @@
 #   submit.sh OFFING     the command to test; its libraries must be those of this machine
 #
 # Starts the cluster if none is up, and then removes it again. Exits with 77 and says `skipped: ...` where it cannot be
-# started, or where the server's binaries are not built and OFFING_KUBERNETES=build does not ask for it.
+# started, or where OFFING_KUBERNETES does not ask for it: `build` builds the server's binaries if they are missing, `lab`
+# does not.
 set -euo pipefail
 offing=$(realpath "$1")
 cd "$(dirname "$0")"
@@ -14,7 +15,11 @@ cd "$(dirname "$0")"
 K=$LAB/kubernetes
 skip() { echo "skipped: kubernetes_submit ($*)"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root"
-[ -e "$K/bin/kubelet" ] || [ "${OFFING_KUBERNETES:-}" = build ] || skip "no server binaries; OFFING_KUBERNETES=build builds them"
+case ${OFFING_KUBERNETES:-} in
+    build) ;;
+    lab) [ -e "$K/bin/kubelet" ] || skip "no server binaries; OFFING_KUBERNETES=build builds them" ;;
+    *) skip "OFFING_KUBERNETES=build starts a cluster for it" ;;
+esac
 was_up=$(docker ps -q -f "label=$LABEL=kubernetes" 2>/dev/null || true)
 W=$(mktemp -d "$LAB/submit.XXXXXX")
 tidy() {

@@ -360,7 +360,7 @@ impl Own {
             ..EndpointSettings::default()
         };
         let labels = [(LABEL_RUN, self.run.as_str()), (LABEL_KIND, Kind::Container.name())];
-        let unconfined = ["seccomp", "apparmor", "systempaths"].map(|what| format!("{what}=unconfined"));
+        let unconfined = ["seccomp", "apparmor"].map(|what| format!("{what}=unconfined"));
         let body = ContainerCreateBody {
             image: Some(format!("{}:run", image_name(&self.run))),
             entrypoint: Some(command.iter().map(ToString::to_string).collect()),
@@ -373,6 +373,9 @@ impl Own {
                 network_mode: Some(network.clone()),
                 cap_add: Some(CAPABILITIES.split_whitespace().map(String::from).collect()),
                 security_opt: Some(unconfined.into()),
+                // Node and kubelet mount and write below /proc and /sys.
+                masked_paths: Some(Vec::new()),
+                readonly_paths: Some(Vec::new()),
                 device_cgroup_rules: Some(vec!["a *:* rwm".into()]),
                 devices: Some(vec![DeviceMapping {
                     path_on_host: Some("/dev/kmsg".into()),
