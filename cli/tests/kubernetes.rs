@@ -344,7 +344,7 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
     fails(
         "image",
         &["--image", "127.0.0.1:5000/absent:1"],
-        &["127.0.0.1:5000/absent:1` cannot be had", "refused"],
+        &["127.0.0.1:5000/absent:1` cannot be had", "dial tcp"],
     );
     fails(
         "label",
