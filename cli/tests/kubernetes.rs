@@ -344,7 +344,7 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
     fails(
         "image",
         &["--image", "127.0.0.1:5000/absent:1"],
-        &["127.0.0.1:5000/absent:1` cannot be had", "refused"],
+        &["127.0.0.1:5000/absent:1` cannot be had", "dial tcp"],
     );
     fails(
         "label",
@@ -423,13 +423,17 @@ fn a_cluster_of_our_own_has_the_links_of_the_plan_and_goes_with_the_measurement(
     let folder = scratch(name);
     let _ = fs::remove_dir_all(&folder);
     let (out, state) = (folder.join("out"), folder.join("ledgers"));
-    let existing = || -> String {
+    let existing = || -> Vec<String> {
         let list =
             |what: &[&str]| Command::new("docker").args(what).output().expect("docker is there").stdout;
         let sysctl = |name: &str| fs::read(format!("/proc/sys/{name}")).expect("it is there");
         let all = [list(&["ps", "-aq"]), list(&["images", "-q"]), list(&["network", "ls", "-q"])];
         let all = all.into_iter().chain(["kernel/panic", "vm/overcommit_memory"].map(sysctl));
-        all.map(|text| String::from_utf8_lossy(&text).to_string()).collect()
+        let mut lines: Vec<String> = all
+            .flat_map(|text| String::from_utf8_lossy(&text).lines().map(String::from).collect::<Vec<_>>())
+            .collect();
+        lines.sort();
+        lines
     };
     let before = existing();
     let binaries = cache().join("bin");

@@ -73,7 +73,7 @@ pub enum Order {
 /// What makes runs.
 pub enum Provider {
     /// Containers on this host, and the cluster for deployments that Kubernetes manages.
-    Docker(Tools, Option<Managed>),
+    Docker(Tools, Option<Box<Managed>>),
     /// Recorded runs.
     Rehearsal(Rehearsal),
 }
@@ -317,9 +317,10 @@ impl Campaign {
         reach(Step::Starting)?;
         let (plan, deployment) = (&self.plan.runs[subject], &self.subjects[subject].deployment);
         let Managed { cluster, access, own } = managed;
+        let asked = kubernetes::Asked { plan, deployment, workload };
         let measure = |ground: Option<&kubernetes::Ground<'_>>,
                        reach: &mut dyn FnMut(Step) -> Result<(), EmuError>| {
-            kubernetes::measure(cluster, access, &tools.state, plan, deployment, workload, ground, reach)
+            kubernetes::measure(cluster, access, &tools.state, asked, ground, reach)
         };
         let Some(own) = own else { return measure(None, reach) };
         reach(Step::Connecting)?;

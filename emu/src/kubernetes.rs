@@ -29,7 +29,7 @@ mod watching;
 
 pub use access::{Access, Cluster};
 pub use removing::{namespaces, remove};
-pub use running::{Ground, measure};
+pub use running::{Asked, Ground, measure};
 pub use watching::{PodStart, pods_csv};
 
 use serde::{Deserialize, Serialize};

@@ -13,6 +13,7 @@ cd "$(dirname "$0")"
 # shellcheck source=../lib.sh
 . ../lib.sh
 K=$LAB/kubernetes
+here=$PWD
 skip() { echo "skipped: kubernetes_submit ($*)"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root"
 case ${OFFING_KUBERNETES:-} in
@@ -25,7 +26,7 @@ W=$(mktemp -d "$LAB/submit.XXXXXX")
 tidy() {
     rm -rf "$W"
     docker rmi -f lab.local/offing:1 >/dev/null 2>&1 || true
-    [ -n "$was_up" ] || ./down.sh
+    [ -n "$was_up" ] || "$here/down.sh"
 }
 trap tidy EXIT
 ./up.sh 2 >"$LAB/kubernetes-up.log" 2>&1 || { [ -n "$was_up" ] || skip "the cluster does not start, see $LAB/kubernetes-up.log"; }

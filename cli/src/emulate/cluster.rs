@@ -32,7 +32,7 @@ pub fn connect(which: &Which) -> Result<Cluster, Failure> {
 }
 
 /// The cluster, if a run needs one.
-pub fn managed(args: &OnCluster, agent: Option<&Path>, plan: &Plan) -> Result<Option<Managed>, Failure> {
+pub fn managed(args: &OnCluster, agent: Option<&Path>, plan: &Plan) -> Result<Option<Box<Managed>>, Failure> {
     if plan.runs.iter().all(|run| run.manager != Manager::Kubernetes) {
         return Ok(None);
     }
@@ -50,11 +50,11 @@ pub fn managed(args: &OnCluster, agent: Option<&Path>, plan: &Plan) -> Result<Op
     };
     let cluster = connect(&args.which)?;
     note(&format!("context {}, Kubernetes {}", cluster.context, cluster.version()?));
-    Ok(Some(Managed { cluster, access, own: None }))
+    Ok(Some(Box::new(Managed { cluster, access, own: None })))
 }
 
 /// A cluster of our own, if a run needs one.
-pub fn own(args: &EmulateRun, plan: &Plan) -> Result<Option<Managed>, Failure> {
+pub fn own(args: &EmulateRun, plan: &Plan) -> Result<Option<Box<Managed>>, Failure> {
     let on_it = || plan.runs.iter().filter(|run| run.manager == Manager::Kubernetes);
     if on_it().next().is_none() {
         return Ok(None);
@@ -70,7 +70,7 @@ pub fn own(args: &EmulateRun, plan: &Plan) -> Result<Option<Managed>, Failure> {
     let access = Access {
         kubeconfig: None,
         context: None,
-        namespace: args.cluster.namespace.clone(),
+        namespace: None,
         image: String::new(),
         tier_label: None,
         ready_limit: Duration::from_secs(args.cluster.ready_limit),
@@ -78,7 +78,7 @@ pub fn own(args: &EmulateRun, plan: &Plan) -> Result<Option<Managed>, Failure> {
     note("making a Kubernetes cluster");
     let (own, cluster, access) = Own::up(&makings, &tools, on_it(), access)?;
     note(&format!("Kubernetes {} is up", cluster.version()?));
-    Ok(Some(Managed { cluster, access, own: Some(RefCell::new(own)) }))
+    Ok(Some(Box::new(Managed { cluster, access, own: Some(RefCell::new(own)) })))
 }
 
 fn binary(agent: Option<&Path>) -> Result<Vec<u8>, Failure> {

@@ -9,8 +9,7 @@ use offing_emu::continuum;
 use offing_emu::provider::rehearsal::{Rehearsal, read_run};
 use offing_emu::record::{Record, run_name};
 use offing_emu::{
-    Campaign, EmuError, Finished, HostFacts, Managed, Measured, News, Nodes, Order, Provider, RunFile,
-    Subject, Tools,
+    Campaign, EmuError, Finished, HostFacts, Measured, News, Nodes, Order, Provider, RunFile, Subject, Tools,
 };
 use offing_explore::Metrics;
 use serde_json::{Value, json};
@@ -104,7 +103,9 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
             note(&format!("{kept} of {} runs are kept; {hint}", order.len()));
         }
     })?;
-    if let Provider::Docker(_, Some(Managed { own: Some(own), .. })) = provider {
+    if let Provider::Docker(_, Some(managed)) = provider
+        && let Some(own) = managed.own
+    {
         own.into_inner().down()?;
     }
     write_manifest(&campaign, &record, &runs, started)?;

@@ -248,14 +248,15 @@ fn run(config: &PodConfig, start_ns: u64) -> PodReport {
     }
     // A role that fails before the span is over leaves nothing to be counted.
     let counters = (failed.is_none()).then(|| sampler.join().ok()).flatten();
-    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     PodReport {
         reports,
         failed,
         counters,
         processor: model.map(|(_, name)| name.trim().to_string()),
-        cores: thread::available_parallelism().map_or(1.0, |n| n.get() as f64),
+        // Not what the quota leaves of them.
+        cores: info.lines().filter(|line| line.starts_with("processor")).count().max(1) as f64,
     }
 }
 

@@ -90,53 +90,67 @@ pub(super) fn label(tier: &str) -> String {
     tier.chars().map(word).take(63).collect::<String>().trim_matches(['-', '_', '.']).to_string()
 }
 
-/// Everything of one node of the plan but its Service.
-pub(super) fn objects(
-    access: &Access,
-    run: &str,
-    plan: &RunPlan,
-    node: usize,
-    name: &str,
-    roles: &[Role],
-    span: [u64; 2],
-    hostname: Option<&str>,
-) -> Objects {
-    let own: Vec<PodRole> = roles
-        .iter()
-        .filter(|role| role.node == node)
-        .map(|role| PodRole { role: role.kind.name().into(), config: role.config.clone() })
-        .collect();
-    let is_target = own.iter().any(|role| role.role == "worker");
-    let config = PodConfig { roles: own, from_ns: span[0], until_ns: span[1] };
-    let text = serde_json::to_string(&config).expect("a configuration is plain data");
-    let tier = label(&plan.nodes[node].tier);
-    let configs: Vec<ConfigMap> = parts(&text)
-        .into_iter()
-        .enumerate()
-        .map(|(i, part)| {
-            typed(json!({
-                "metadata": { "name": format!("{name}-{i}"), "labels": labels(run, "config", name, &tier) },
-                "data": { format!("part-{i:03}"): part },
-            }))
-        })
-        .collect();
-    let pod = pod(access, &plan.nodes[node], run, name, configs.len(), is_target, hostname);
-    let metadata = json!({ "name": name, "labels": labels(run, "pod", name, &tier) });
-    let (deployment, job) = match is_target {
-        true => {
-            let spec = json!({
-                "replicas": 1,
-                "selector": { "matchLabels": { LABEL_RUN: run, LABEL_NODE: name } },
-                "template": pod,
-            });
-            (Some(typed(json!({ "metadata": metadata, "spec": spec }))), None)
-        }
-        false => {
-            let spec = json!({ "backoffLimit": 0, "template": pod });
-            (None, Some(typed(json!({ "metadata": metadata, "spec": spec }))))
-        }
-    };
-    Objects { configs, deployment, job }
+/// What all nodes of a run share.
+pub(super) struct Whole<'w> {
+    pub access: &'w Access,
+    pub run: &'w str,
+    pub plan: &'w RunPlan,
+    pub roles: &'w [Role],
+    /// The observed span, from the start of the run [ns].
+    pub span: [u64; 2],
+}
+
+impl Whole<'_> {
+    /// Everything of one node of the plan but its Service. It goes to the node of the cluster that is named, if one is.
+    pub(super) fn objects(&self, node: usize, name: &str, hostname: Option<&str>) -> Objects {
+        let own: Vec<PodRole> = self
+            .roles
+            .iter()
+            .filter(|role| role.node == node)
+            .map(|role| PodRole { role: role.kind.name().into(), config: role.config.clone() })
+            .collect();
+        let is_target = own.iter().any(|role| role.role == "worker");
+        let config = PodConfig { roles: own, from_ns: self.span[0], until_ns: self.span[1] };
+        let text = serde_json::to_string(&config).expect("a configuration is plain data");
+        let node = &self.plan.nodes[node];
+        let labels = |kind: &str| labels(self.run, kind, name, &label(&node.tier));
+        let configs: Vec<ConfigMap> = parts(&text)
+            .into_iter()
+            .enumerate()
+            .map(|(i, part)| {
+                typed(json!({
+                    "metadata": { "name": format!("{name}-{i}"), "labels": labels("config") },
+                    "data": { format!("part-{i:03}"): part },
+                }))
+            })
+            .collect();
+        let restart = if is_target { "Always" } else { "Never" };
+        let template = json!({
+            "metadata": { "labels": labels("pod") },
+            "spec": pod(self.access, node, self.run, restart, hostname, &sources(name, configs.len())),
+        });
+        let metadata = json!({ "name": name, "labels": labels("pod") });
+        let (deployment, job) = match is_target {
+            true => {
+                let spec = json!({
+                    "replicas": 1,
+                    "selector": { "matchLabels": { LABEL_RUN: self.run, LABEL_NODE: name } },
+                    "template": template,
+                });
+                (Some(typed(json!({ "metadata": metadata, "spec": spec }))), None)
+            }
+            false => {
+                let spec = json!({ "backoffLimit": 0, "template": template });
+                (None, Some(typed(json!({ "metadata": metadata, "spec": spec }))))
+            }
+        };
+        Objects { configs, deployment, job }
+    }
+}
+
+/// Where the configuration of a pod comes from.
+fn sources(name: &str, parts: usize) -> Vec<Value> {
+    (0..parts).map(|i| json!({ "configMap": { "name": format!("{name}-{i}") } })).collect()
 }
 
 /// The text in pieces that a ConfigMap can hold.
@@ -155,14 +169,14 @@ fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
+/// The specification of a pod.
 fn pod(
     access: &Access,
     node: &Node,
     run: &str,
-    name: &str,
-    parts: usize,
-    is_target: bool,
+    restart: &str,
     hostname: Option<&str>,
+    sources: &[Value],
 ) -> Value {
     let tier = label(&node.tier);
     // The kernel grants at least a millisecond per period of 100 ms.
@@ -172,45 +186,40 @@ fn pod(
     }
     let mut selector = serde_json::Map::new();
     if let Some(key) = &access.tier_label {
-        selector.insert(key.clone(), tier.clone().into());
+        selector.insert(key.clone(), tier.into());
     }
     if let Some(hostname) = hostname {
         selector.insert("kubernetes.io/hostname".into(), hostname.into());
     }
-    let sources: Vec<Value> =
-        (0..parts).map(|i| json!({ "configMap": { "name": format!("{name}-{i}") } })).collect();
     json!({
-        "metadata": { "labels": labels(run, "pod", name, &tier) },
-        "spec": {
-            "restartPolicy": if is_target { "Always" } else { "Never" },
-            "terminationGracePeriodSeconds": 1,
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "nodeSelector": selector,
-            "affinity": { "podAntiAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [{
-                "weight": 100,
-                "podAffinityTerm": {
-                    "labelSelector": { "matchLabels": { LABEL_RUN: run } },
-                    "topologyKey": "kubernetes.io/hostname",
-                },
-            }] } },
-            "securityContext": { "runAsNonRoot": true, "runAsUser": 65_534, "runAsGroup": 65_534 },
-            "containers": [{
-                "name": CONTAINER,
-                "image": access.image,
-                "imagePullPolicy": "IfNotPresent",
-                "args": ["pod", "/config"],
-                "ports": [{ "name": "ready", "containerPort": READY_PORT, "protocol": "TCP" }],
-                "readinessProbe": { "tcpSocket": { "port": READY_PORT }, "periodSeconds": 1 },
-                "resources": { "requests": resources, "limits": resources },
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "readOnlyRootFilesystem": true,
-                    "capabilities": { "drop": ["ALL"] },
-                },
-                "volumeMounts": [{ "name": "config", "mountPath": "/config", "readOnly": true }],
-            }],
-            "volumes": [{ "name": "config", "projected": { "sources": sources } }],
-        },
+        "restartPolicy": restart,
+        "terminationGracePeriodSeconds": 1,
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "nodeSelector": selector,
+        "affinity": { "podAntiAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [{
+            "weight": 100,
+            "podAffinityTerm": {
+                "labelSelector": { "matchLabels": { LABEL_RUN: run } },
+                "topologyKey": "kubernetes.io/hostname",
+            },
+        }] } },
+        "securityContext": { "runAsNonRoot": true, "runAsUser": 65_534, "runAsGroup": 65_534 },
+        "containers": [{
+            "name": CONTAINER,
+            "image": access.image,
+            "imagePullPolicy": "IfNotPresent",
+            "args": ["pod", "/config"],
+            "ports": [{ "name": "ready", "containerPort": READY_PORT, "protocol": "TCP" }],
+            "readinessProbe": { "tcpSocket": { "port": READY_PORT }, "periodSeconds": 1 },
+            "resources": { "requests": resources, "limits": resources },
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": { "drop": ["ALL"] },
+            },
+            "volumeMounts": [{ "name": "config", "mountPath": "/config", "readOnly": true }],
+        }],
+        "volumes": [{ "name": "config", "projected": { "sources": sources } }],
     })
 }

@@ -215,6 +215,7 @@ impl Own {
         own.wait(&cluster)?;
         access.kubeconfig = Some(kubeconfig);
         access.context = None;
+        access.namespace = None;
         access.image = image::reference(&binary);
         // Pods are put on nodes by name.
         access.tier_label = None;
@@ -359,11 +360,10 @@ impl Own {
             ..EndpointSettings::default()
         };
         let labels = [(LABEL_RUN, self.run.as_str()), (LABEL_KIND, Kind::Container.name())];
-        let unconfined = ["seccomp", "apparmor", "systempaths"].map(|what| format!("{what}=unconfined"));
+        let unconfined = ["seccomp", "apparmor"].map(|what| format!("{what}=unconfined"));
         let body = ContainerCreateBody {
             image: Some(format!("{}:run", image_name(&self.run))),
-            entrypoint: Some(vec![]),
-            cmd: Some(command.iter().map(ToString::to_string).collect()),
+            entrypoint: Some(command.iter().map(ToString::to_string).collect()),
             hostname: Some(name.into()),
             env: Some(environment.clone()),
             labels: Some(labels.map(|(key, value)| (key.to_string(), value.to_string())).into()),
@@ -373,16 +373,15 @@ impl Own {
                 network_mode: Some(network.clone()),
                 cap_add: Some(CAPABILITIES.split_whitespace().map(String::from).collect()),
                 security_opt: Some(unconfined.into()),
+                // Node and kubelet mount and write below /proc and /sys.
+                masked_paths: Some(Vec::new()),
+                readonly_paths: Some(Vec::new()),
                 device_cgroup_rules: Some(vec!["a *:* rwm".into()]),
-                devices: Some(
-                    ["/dev/kmsg", "/dev/net/tun"]
-                        .map(|device| DeviceMapping {
-                            path_on_host: Some(device.into()),
-                            path_in_container: Some(device.into()),
-                            cgroup_permissions: Some("rwm".into()),
-                        })
-                        .into(),
-                ),
+                devices: Some(vec![DeviceMapping {
+                    path_on_host: Some("/dev/kmsg".into()),
+                    path_in_container: Some("/dev/kmsg".into()),
+                    cgroup_permissions: Some("rwm".into()),
+                }]),
                 cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
                 ..HostConfig::default()
             }),
@@ -589,7 +588,7 @@ pub(crate) fn restore(line: &str) -> Result<(), EmuError> {
 /// Removes the folder of a cluster, which has the run's name.
 pub(crate) fn remove_folder(run: &str, name: &str) -> Result<(), EmuError> {
     let path = Path::new(name);
-    if !path.file_name().is_some_and(|last| last == run) {
+    if path.file_name().is_none_or(|last| last != run) {
         return Ok(());
     }
     match fs::remove_dir_all(path) {

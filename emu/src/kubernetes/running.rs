@@ -26,7 +26,7 @@ use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
 use super::access::{Access, Cluster, failed, is_absent};
-use super::objects::{CONTAINER, LABEL_NODE, Objects, names, namespace, objects, service};
+use super::objects::{CONTAINER, LABEL_NODE, Objects, Whole, names, namespace, service};
 use super::removing::{in_time, ledger_name, remove_from};
 use super::watching::{Fault, News, Pods, Watch};
 use super::{KubernetesFacts, NodeFacts};
@@ -76,7 +76,19 @@ pub struct Ground<'g> {
     pub links: Option<&'g RefCell<Forwarder>>,
 }
 
-/// Measures a deployment on a cluster. `reach` hears what begins: first measuring, then removing.
+/// What is measured.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// What it takes.
+    pub plan: &'a RunPlan,
+    /// The deployment.
+    pub deployment: &'a Deployment,
+    /// What its endpoints emit and its workers do.
+    pub workload: &'a Workload,
+}
+
+/// Measures a deployment on a cluster. `state` is the folder of the ledgers; `reach` hears what begins: first measuring,
+/// then removing.
 ///
 /// # Errors
 /// [`EmuError::Node`] if a pod fails, for whatever reason; [`EmuError::Kubernetes`] if the cluster does. Then all is
@@ -85,12 +97,11 @@ pub fn measure(
     cluster: &Cluster,
     access: &Access,
     state: &Path,
-    plan: &RunPlan,
-    deployment: &Deployment,
-    workload: &Workload,
+    asked: Asked<'_>,
     ground: Option<&Ground<'_>>,
     reach: &mut dyn FnMut(crate::campaign::Step) -> Result<(), EmuError>,
 ) -> Result<Observed, EmuError> {
+    let Asked { plan, deployment, workload } = asked;
     let started = utc(SystemTime::now());
     let version = cluster.version()?;
     let mut made = Made::begin(cluster, access, plan, state)?;
@@ -306,11 +317,9 @@ impl<'c> Made<'c> {
         let selector = format!("{LABEL_RUN}={}", self.run);
         let mut pods = Pods::new(&self.plan.nodes, &self.names, Instant::now());
         let mut watch = Watch::start(self.api(), &selector, self.api::<Event>());
+        let whole = Whole { access: self.access, run: &self.run, plan: self.plan, roles, span };
         let all: Vec<Objects> = (0..self.plan.nodes.len())
-            .map(|i| {
-                let hostname = hostnames.map(|names| names[i].as_str());
-                objects(self.access, &self.run, self.plan, i, &self.names[i], roles, span, hostname)
-            })
+            .map(|i| whole.objects(i, &self.names[i], hostnames.map(|names| names[i].as_str())))
             .collect();
         for (name, Objects { configs, .. }) in self.names.iter().zip(&all) {
             for config in configs {
@@ -548,9 +557,7 @@ impl<'c> Made<'c> {
             Some((_, i, Said::Unreached(cause))) => {
                 // Whether it is the cluster or this pod.
                 let cluster = self.cluster.client.apiserver_version();
-                if let Err(away) = in_time(self.cluster, step, cluster).await {
-                    return Err(away);
-                }
+                in_time(self.cluster, step, cluster).await?;
                 let about = self.place(i).await.map_or(String::new(), |about| format!("; {about}"));
                 let said = failed(&self.cluster.context, step, &cause);
                 let said = said.to_string();

@@ -99,11 +99,12 @@ impl PodStart {
             &mut self.sandbox_ms,
             &mut self.scheduled_ms,
             &mut self.created_ms,
-        ] {
-            if let Some(ms) = step {
-                *ms = ms.min(latest);
-                latest = *ms;
-            }
+        ]
+        .into_iter()
+        .flatten()
+        {
+            *step = step.min(latest);
+            latest = *step;
         }
         self
     }
