@@ -12,9 +12,12 @@ use std::process::Command;
 
 /// The blocks of commands of a document.
 fn blocks(document: &str) -> Vec<String> {
-    let text =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(document)).unwrap();
-    text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(document))
+        .expect("what the test needs is there");
+    text.split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().expect("what the test needs is there").to_owned())
+        .collect()
 }
 
 /// An empty folder to work in, and a folder with `offing` to be put before the others.
@@ -24,26 +27,30 @@ fn blocks(document: &str) -> Vec<String> {
 fn desk(name: &str) -> (PathBuf, String) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(folder.join("bin")).unwrap();
+    fs::create_dir_all(folder.join("bin")).expect("what the test needs is there");
     let program = folder.join("bin/offing");
     let script = format!(
         "#!/bin/sh\nreal='{}'\ncase \"$1 ${{2-}}\" in\n\"emulate run\") exec \"$real\" \"$@\" --provider rehearsal --recorded ../recorded ;;\n\
          \"doctor \"*) \"$real\" \"$@\" || true ;;\n*) exec \"$real\" \"$@\" ;;\nesac\n",
         env!("CARGO_BIN_EXE_offing")
     );
-    fs::write(&program, script).unwrap();
+    fs::write(&program, script).expect("what the test needs is there");
     let made = Command::new("chmod").arg("+x").arg(&program).status();
     assert!(made.is_ok_and(|status| status.success()));
     let work = folder.join("work");
-    fs::create_dir_all(&work).unwrap();
+    fs::create_dir_all(&work).expect("what the test needs is there");
     (work, format!("{}:{}", folder.join("bin").display(), env::var("PATH").unwrap_or_default()))
 }
 
 /// Runs a block as a shell would; returns what it printed.
 fn follow(block: &str, work: &Path, path: &str) -> String {
     let script = format!("set -eu\n{block}");
-    let output =
-        Command::new("sh").args(["-c", &script]).current_dir(work).env("PATH", path).output().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(work)
+        .env("PATH", path)
+        .output()
+        .expect("what the test needs is there");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{block}\n{}\n{errors}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8_lossy(&output.stdout).into_owned()
