@@ -18,13 +18,15 @@ struct Case {
     text: &'static str,
     /// Whether the axes' values pass `where`.
     is_wanted: fn(&Axes) -> bool,
-    is_met: fn(&dyn Fn(&str) -> f64) -> bool,
+    is_met: fn(&Metric<'_>) -> bool,
     minimise: &'static [&'static str],
     /// How many points are drawn; nothing if all are taken.
     sample: Option<u64>,
 }
 
 type Axes = BTreeMap<String, String>;
+/// The metrics of one deployment, by their names in a row.
+type Metric<'m> = dyn Fn(&str) -> f64 + 'm;
 
 /// Four tiers, a peer among them; a zip, a constraint, memory that is too small, and energy that not every tier tells.
 const TIERS: Case = Case {

@@ -396,7 +396,7 @@ pub(super) struct Side<S: Ticks, const V: usize, const C: usize> {
     most: Lane,
     /// Largest factor and constant per worker [ns].
     most_shared: [f64; 2],
-    /// As many workers as any lane has, more than [`TOP`]; of use where `C` is.
+    /// As many workers as any lane has, more than [`TOP`]; of use where `C` is more than [`FEW`].
     used: usize,
 }
 
@@ -605,7 +605,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
             for (v, now) in now.iter_mut().enumerate() {
                 let exact = fixed.factor[v].map(|factor| simd.mul_f64s(demand, factor));
                 let work = simd.add_i32s(nearest(simd, exact), fixed.constant[v]);
-                let [left, first, its_travel] = match C > TOP {
+                let [left, first, its_travel] = match C > FEW {
                     true => ring[v][queue.head],
                     false => [s.free[v][0], s.whose[v][0], s.travel[v][0]],
                 };
@@ -660,7 +660,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                     *now = place(simd, span);
                 }
                 let new = [done, emission, own_travel];
-                if C > TOP {
+                if C > FEW {
                     queue.enter::<DOWN, VARIES>(simd, v, &mut ring[v], new);
                 } else {
                     let (free, whose, travel) = (&mut s.free[v], &mut s.whose[v], &mut s.travel[v]);
@@ -680,7 +680,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
             s.worst[v] = max_unsigned(simd, s.worst[v], s.latest[v]);
         }
         self.state = s;
-        if C > TOP {
+        if C > FEW {
             queue.leave(&ring, &mut self.state);
         }
     }
@@ -803,7 +803,9 @@ fn enter<S: Ticks, const DOWN: bool, const VARIES: bool, const N: usize>(
     }
 }
 
-/// Workers that are kept in registers where there are more.
+/// So many workers all fit the registers, more or less.
+const FEW: usize = 8;
+/// Where there are more, so many do.
 const TOP: usize = 6;
 /// One place more, for what falls out.
 const ROOM: usize = TOP + 1;
@@ -824,7 +826,7 @@ struct Queue<S: Simd, const V: usize> {
 }
 
 impl<S: Ticks, const V: usize> Queue<S, V> {
-    /// The first `used` workers of a state, more than [`TOP`]; of no use where `C` is not.
+    /// The first `used` workers of a state; of use where `C` is more than [`FEW`].
     #[expect(clippy::needless_range_loop, reason = "lanes index several arrays at once")]
     #[inline(always)]
     fn new<const C: usize>(simd: S, s: &State<S, V, C>, used: usize) -> (Self, Ring<S, V, C>) {
@@ -832,7 +834,7 @@ impl<S: Ticks, const V: usize> Queue<S, V> {
         let len = used - TOP;
         let mut ring = [[[none; 3]; C]; V];
         let mut queue = Queue { top: [[[none; ROOM]; 3]; V], back: [none; V], head: 0, len };
-        if C > TOP {
+        if C > FEW {
             for v in 0..V {
                 for c in 0..len.min(C) {
                     ring[v][c] = [s.free[v][c], s.whose[v][c], s.travel[v][c]];
