@@ -89,7 +89,23 @@ impl Page {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width =
             |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
+        let mut widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
+        let widest = widths.iter().skip(1).copied().max().unwrap_or(0);
+        if columns > 1 && widths[0] + 2 + widest > self.screen.width {
+            // What the first column is about stands above it.
+            self.heading(&rows[0][0], "");
+            let mut rows = rows.to_vec();
+            rows[0][0].clear();
+            widths[0] =
+                rows.iter().filter_map(|row| row.first()).map(|cell| cell.chars().count()).max().unwrap_or(0);
+            return self.groups(&rows, &widths);
+        }
+        self.groups(rows, &widths);
+    }
+
+    /// As many columns beside each other as fit.
+    fn groups(&mut self, rows: &[Vec<String>], widths: &[usize]) {
+        let columns = widths.len();
         let mut next = 1;
         loop {
             let (mut together, mut all) = (vec![0], widths.first().copied().unwrap_or(0));
@@ -98,7 +114,7 @@ impl Page {
                 together.push(next);
                 next += 1;
             }
-            self.some_columns(rows, &widths, &together);
+            self.some_columns(rows, widths, &together);
             if next >= columns {
                 return;
             }
@@ -222,6 +238,14 @@ mod tests {
         let mut page = Page::new(Screen { width: 16, colour: false });
         page.columns(&[row(["run", "mean ms", "p95", "use"]), row(["a-1", "1.5", "2", "12 %"])]);
         assert_eq!(page.into_text(), "run  mean ms\na-1  1.5\n\nrun  p95  use\na-1  2    12 %\n");
+    }
+
+    #[test]
+    fn a_heading_that_leaves_no_room_stands_above() {
+        let row = |cells: [&str; 2]| cells.map(String::from).to_vec();
+        let mut page = Page::new(Screen { width: 16, colour: false });
+        page.columns(&[row(["a.very.long.key", "mean ms"]), row(["1 ms", "1.5"])]);
+        assert_eq!(page.into_text(), "a.very.long.key\n      mean ms\n1 ms  1.5\n");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn shortlist(explored: &Path, scenario: &str, work_ms: u64, repetitions: u64
                     json!({ "name": format!("{tier}-0"), "tier": tier, "allowed_cpu_seconds": window, "cpu_seconds": used })
                 })
                 .collect();
-            let facts = json!({ "valid": true, "dilate": 1.0, "application": "burn", "transport": "mqtt", "nodes": nodes });
+            let facts = json!({ "valid": true, "dilate": 1.0, "application": "network", "transport": "mqtt", "nodes": nodes });
             fs::write(run.join("run.json"), facts.to_string()).expect("it can be written");
         }
     }
