@@ -112,9 +112,6 @@ fn every_summary_fits_the_terminal_has_its_bars_and_says_what_to_do_next() {
             assert_eq!(said.code, 0, "{words:?}: {}", said.stderr);
             let said = said.stdout;
             let mut is_command = false;
-            let first =
-                said.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
-            let longest_name = first.map(|word| word.chars().count()).max().unwrap_or(0);
             for line in said.lines() {
                 // A command stays on one line, so that it can be copied.
                 is_command |=
