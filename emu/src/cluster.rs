@@ -240,7 +240,15 @@ impl Cluster {
         check: &dyn Fn(&mut dyn Links) -> Result<(), EmuError>,
     ) -> Result<Vec<String>, EmuError> {
         let links = self.links.as_ref().expect(UNTIL_REMOVED);
-        self.inventory.docker.run_all(tasks, &|| check(&mut **links.borrow_mut()))
+        let done = self.inventory.docker.run_all(tasks, &|| check(&mut **links.borrow_mut()));
+        // A node whose link is gone may say so before anybody looks after the links.
+        done.map_err(|cause| {
+            let is_of_a_node = matches!(cause, EmuError::Node { .. });
+            match links.borrow_mut().check() {
+                Err(links_are_down) if is_of_a_node => links_are_down,
+                _ => cause,
+            }
+        })
     }
 
     /// What happened on the links since the last report.

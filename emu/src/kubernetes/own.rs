@@ -37,7 +37,7 @@ use crate::interrupt::interrupted;
 use crate::ledger::{Kind, LABEL_KIND, LABEL_RUN, Ledger};
 use crate::links::forwarder::{Attachment, Forwarder, Spec};
 use crate::plan::RunPlan;
-use crate::provider::docker::{Docker, container_prefix, image_name, namespace};
+use crate::provider::docker::{Docker, TAG, container_prefix, image_name, namespace};
 
 /// The device of a node that leads to other nodes.
 const LINK: &str = "link0";
@@ -362,7 +362,7 @@ impl Own {
         let labels = [(LABEL_RUN, self.run.as_str()), (LABEL_KIND, Kind::Container.name())];
         let unconfined = ["seccomp", "apparmor"].map(|what| format!("{what}=unconfined"));
         let body = ContainerCreateBody {
-            image: Some(format!("{}:run", image_name(&self.run))),
+            image: Some(format!("{}{TAG}", image_name(&self.run))),
             entrypoint: Some(command.iter().map(ToString::to_string).collect()),
             hostname: Some(name.into()),
             env: Some(environment.clone()),

@@ -33,7 +33,7 @@ use crate::provider::priority;
 /// Where the binary is inside a container.
 pub const AGENT: &str = "/offing-agent";
 /// The tag of every image.
-const TAG: &str = ":run";
+pub(crate) const TAG: &str = ":run";
 /// The kernel's period of enforcement [us].
 const PERIOD_US: f64 = 100_000.0;
 /// The least memory that the engine grants [byte].
