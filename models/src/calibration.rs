@@ -255,7 +255,7 @@ impl ModelSet {
         }
         if o.contention != 0.0 && o.host_cores > 0.0 {
             let slower = (1.0 + o.contention * host_use(e, o.host_cores)).max(0.01);
-            // Whoever waits for a core uses nothing of a quota, and more than what the quota keeps from it costs nothing.
+            // Under a quota it is the quota that work waits for, and waiting for a core uses nothing of it.
             if endpoint.quota >= 1.0 {
                 e.app.prepare = longer(&e.app.prepare, slower, 0.0);
             }
@@ -402,14 +402,7 @@ fn limit(tiers: &mut [Tier], d: &Deployment, o: &Overheads) {
     for index in d.used_tiers() {
         let tier = &mut tiers[index];
         let processes = if index == d.placement.target { d.placement.workers } else { 1 };
-        // A container's processes run on any core of the host until the quota is used up.
-        let cores = match o.host_cores {
-            host if o.is_pool && processes > tier.cores && host > f64::from(tier.cores) => {
-                processes.min(host as u32)
-            }
-            _ => tier.cores,
-        };
-        if tier.quota >= 1.0 && cores == tier.cores {
+        if tier.quota >= 1.0 && processes <= tier.cores {
             continue;
         }
         let granted = if tier.quota < 1.0 { tier.quota * o.quota_share } else { 1.0 };
@@ -417,14 +410,12 @@ fn limit(tiers: &mut [Tier], d: &Deployment, o: &Overheads) {
             tier.quota = granted.min(1.0);
             continue;
         }
-        let pool = granted * f64::from(tier.cores);
-        tier.cores = cores;
-        let together = f64::from(processes.min(cores));
-        if index == d.placement.target && processes <= cores {
-            tier.cores = processes;
+        // The processes of a container run on any core of the host until the quota of its own cores is used up.
+        let together = processes.min(tier.cores.max(o.host_cores as u32));
+        tier.quota = (granted * f64::from(tier.cores) / f64::from(together)).min(1.0);
+        if index == d.placement.target {
+            tier.cores = together;
         }
-        // More processes than cores share the pool as they are; fewer share it among as many cores as they are.
-        tier.quota = (pool / if processes > cores { f64::from(cores) } else { together }).min(1.0);
     }
 }
 

@@ -132,8 +132,7 @@ mod tests {
 
     #[test]
     fn it_is_what_drawing_the_packets_gives() {
-        // A small congruential generator and the sum of twelve would not be normal enough: quantiles of evenly spread
-        // probabilities, shuffled by a golden-ratio stride per packet.
+        // Deviates as quantiles of the numbers of a xorshift generator.
         let (count, spacing, draws) = (47, 0.332, 20_000);
         let mut values = Vec::with_capacity(draws);
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
