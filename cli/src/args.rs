@@ -384,14 +384,9 @@ pub struct Choosing {
     pub json: bool,
 }
 
-#[derive(clap::Args)]
-pub struct Invert {
-    #[command(flatten)]
-    pub input: Input,
-
-    #[command(flatten)]
-    pub models: Models,
-
+/// What `offing invert` is asked; a manifest keeps it in this form.
+#[derive(clap::Args, Clone, serde::Deserialize, serde::Serialize)]
+pub struct Question {
     /// The key whose value is looked for
     #[arg(
         long = "for",
@@ -436,6 +431,18 @@ pub struct Invert {
     /// Tries only values that many apart [default: 1 for whole numbers and cores, else any value]
     #[arg(long, value_name = "VALUE")]
     pub step: Option<String>,
+}
+
+#[derive(clap::Args)]
+pub struct Invert {
+    #[command(flatten)]
+    pub input: Input,
+
+    #[command(flatten)]
+    pub models: Models,
+
+    #[command(flatten)]
+    pub question: Question,
 
     /// Where chance begins, instead of the scenario's seed
     #[arg(long, value_name = "N")]

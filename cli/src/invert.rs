@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use toml::Value;
 
-use crate::args::{Input, Invert, Reading};
+use crate::args::{Input, Invert, Question, Reading};
 use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::input::Source;
@@ -38,7 +38,7 @@ pub fn run(args: &Invert) -> Result<(), Failure> {
             inputs: &source.inputs(&scenario)?,
             models: models.as_deref(),
             seed: args.seed.unwrap_or(scenario.seed),
-            how: json!(How::of(args)),
+            how: json!(How { question: args.question.clone(), runs: args.runs }),
             scenario: &scenario,
         };
         kept.finish(&asked, &answer.files())?;
@@ -57,49 +57,9 @@ pub const KIND: &str = "invert";
 /// The options that decide the answer, as a manifest has them.
 #[derive(Serialize, Deserialize)]
 struct How {
-    key: Option<String>,
-    conditions: Vec<String>,
-    largest: bool,
-    smallest: bool,
-    break_even: Option<String>,
-    between: Vec<String>,
-    metric: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    step: Option<String>,
+    #[serde(flatten)]
+    question: Question,
     runs: u32,
-}
-
-impl How {
-    fn of(args: &Invert) -> How {
-        let Invert {
-            key,
-            conditions,
-            largest,
-            smallest,
-            break_even,
-            between,
-            metric,
-            from,
-            to,
-            step,
-            runs,
-            ..
-        } = args;
-        How {
-            key: key.clone(),
-            conditions: conditions.clone(),
-            largest: *largest,
-            smallest: *smallest,
-            break_even: break_even.clone(),
-            between: between.clone(),
-            metric: metric.clone(),
-            from: from.clone(),
-            to: to.clone(),
-            step: step.clone(),
-            runs: *runs,
-        }
-    }
 }
 
 /// Computes what a folder was made of once more, into another one.
@@ -107,30 +67,13 @@ pub fn again(asked: &Asked<'_>, folder: &Path, kept: Kept) -> Result<(), Failure
     let how: How = serde_json::from_value(asked.how.clone()).map_err(|cause| {
         refused(format!("the manifest does not say how it was asked: {cause}"), "it is of another version")
     })?;
-    let How { key, conditions, largest, smallest, break_even, between, metric, from, to, step, runs } = how;
+    let How { question, runs } = how;
     let reading = Reading { strict: false, semantics: None };
     let input = Input { file: folder.join("scenario.toml"), assignments: Vec::new(), reading };
     let seed = Some(asked.seed);
     let models = crate::args::Models { file: None };
     let (out, json) = (None, true);
-    let args = Invert {
-        input,
-        models,
-        key,
-        conditions,
-        largest,
-        smallest,
-        break_even,
-        between,
-        metric,
-        from,
-        to,
-        step,
-        seed,
-        runs,
-        out,
-        json,
-    };
+    let args = Invert { input, models, question, seed, runs, out, json };
     let source = Source::of_folder(&args.input, canonical(asked.scenario), asked.inputs.to_vec());
     let answer = answer(&args, &source)?;
     kept.finish(asked, &answer.files())
@@ -151,7 +94,7 @@ impl Answer {
 }
 
 fn answer(args: &Invert, source: &Source<'_>) -> Result<Answer, Failure> {
-    match (&args.key, &args.break_even) {
+    match (&args.question.key, &args.question.break_even) {
         (_, Some(key)) => equal(args, source, key),
         (Some(key), None) => bound(args, source, key),
         (None, None) => Err(refused("there is no key to look at", "write `--for KEY`")),
@@ -232,8 +175,8 @@ fn list<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
 /// `--for KEY`.
 fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<Answer, Failure> {
     let mut set = Vec::new();
-    if !args.conditions.is_empty() {
-        set.push(assignment("goal.require", list(&args.conditions)));
+    if !args.question.conditions.is_empty() {
+        set.push(assignment("goal.require", list(&args.question.conditions)));
     }
     let options = [("goal.require", "--such-that"), (key, "--for")];
     let scenario = load(source, &set, &options)?;
@@ -262,7 +205,7 @@ fn bound(args: &Invert, source: &Source<'_>, key: &str) -> Result<Answer, Failur
     let seed = args.seed.unwrap_or(scenario.seed);
     let trials = Trials::new(&at, models::current(), &metrics, (seed, args.runs), axis.range);
     let judge = Judge::new(&scenario.goal, &metrics);
-    let direction = match (args.largest, args.smallest) {
+    let direction = match (args.question.largest, args.question.smallest) {
         (true, _) => Some(Direction::Largest),
         (_, true) => Some(Direction::Smallest),
         _ => None,
@@ -291,8 +234,8 @@ fn bar_at(name: String, deployment: Result<Deployment, String>, seed: u64) -> Op
 
 /// `--break-even KEY`.
 fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<Answer, Failure> {
-    let metrics = vec![args.metric.clone().unwrap_or_else(|| "latency_p95_ms".into())];
-    let [first, second] = args.between.as_slice() else {
+    let metrics = vec![args.question.metric.clone().unwrap_or_else(|| "latency_p95_ms".into())];
+    let [first, second] = args.question.between.as_slice() else {
         return Err(refused("two targets are compared", "write for example `--between edge cloud`"));
     };
     let options = [("goal.minimise", "--metric"), ("deploy.target", "--between"), (key, "--break-even")];
@@ -326,7 +269,7 @@ fn equal(args: &Invert, source: &Source<'_>, key: &str) -> Result<Answer, Failur
     let bar = |target: &String| {
         bar_at(format!("{target}, {}", axis.text(shown, Round::Nearest)), at(target, shown), seed)
     };
-    let bars: Vec<Bar> = args.between.iter().filter_map(bar).collect();
+    let bars: Vec<Bar> = args.question.between.iter().filter_map(bar).collect();
     drop(progress);
     let told = Told { args, key, scenario: &scenario, axis: &axis, metrics: &metrics, seed };
     Ok(Answer {
@@ -410,7 +353,7 @@ impl Axis {
         {
             return Err(failure);
         }
-        let given = [&args.from, &args.to, &args.step].into_iter().flatten();
+        let given = [&args.question.from, &args.question.to, &args.question.step].into_iter().flatten();
         let Some(measure) = current.iter().chain(given).find_map(|text| Measure::of(text)) else {
             let message = format!("`{key}` has no value from which a range follows");
             return Err(refused(message, "write `--from VALUE --to VALUE`"));
@@ -430,8 +373,11 @@ impl Axis {
                 )),
             },
         };
-        let (from, to, step) =
-            (read("--from", &args.from)?, read("--to", &args.to)?, read("--step", &args.step)?);
+        let (from, to, step) = (
+            read("--from", &args.question.from)?,
+            read("--to", &args.question.to)?,
+            read("--step", &args.question.step)?,
+        );
         let current = current.as_ref().and_then(|text| measure.read(text)).filter(|&value| value > 0.0);
         let is_allowed = |value: f64| with(&measure.write(value)).is_ok();
         let is_whole = measure == Measure::Plain && !is_allowed(0.5) && !is_allowed(1.5);
@@ -669,7 +615,7 @@ impl Told<'_> {
             scenario: &self.scenario.name,
             key: self.key,
             metric: &self.metrics[0],
-            between: &self.args.between,
+            between: &self.args.question.between,
             range: self.axis.range.ends(),
             value: answer.value,
             text: answer.value.map(|value| self.axis.text(value, Round::Nearest)),
@@ -685,7 +631,7 @@ impl Told<'_> {
 
     fn better_below(&self, answer: &BreakEven) -> Option<&str> {
         let first = answer.first_is_better_below?;
-        self.args.between.get(usize::from(!first)).map(String::as_str)
+        self.args.question.between.get(usize::from(!first)).map(String::as_str)
     }
 
     fn bound_as_text(&self, answer: &Extreme, judge: &Judge, bars: &[Bar]) -> String {
@@ -786,7 +732,7 @@ impl Told<'_> {
 
     fn equal_as_text(&self, answer: &BreakEven, bars: &[Bar]) -> String {
         let mut page = Page::new(Screen::of_stdout());
-        let (metric, between) = (&self.metrics[0], &self.args.between);
+        let (metric, between) = (&self.metrics[0], &self.args.question.between);
         let question =
             format!("the {} with which {} of {} are equal", self.key, metric, between.join(" and "));
         page.marked(Style::Bold, &format!("{}:", self.scenario.name), &question);
@@ -834,7 +780,7 @@ impl Told<'_> {
             page.marked(Style::Warning, "warning:", text);
         }
         let value = answer.value.map(|value| self.axis.text(value, Round::Nearest));
-        let target = self.args.between.first().map(|target| format!("deploy.target={target}"));
+        let target = self.args.question.between.first().map(|target| format!("deploy.target={target}"));
         self.end(&mut page, bars, value, &target.iter().map(String::as_str).collect::<Vec<_>>());
         page.into_text()
     }
