@@ -84,23 +84,30 @@ impl Page {
     }
 
     /// Rows under a heading, each column as wide as its widest cell. What does not fit beside the others goes below
-    /// them, with the first column once more.
+    /// them, with the first column once more; where no cell fits beside the first column, each row has its name on a line
+    /// of its own.
     pub fn columns(&mut self, rows: &[Vec<String>]) {
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width =
-            |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-        let mut widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
+        let mut widths = widths(rows);
         let widest = widths.iter().skip(1).copied().max().unwrap_or(0);
-        if columns > 1 && widths[0] + 2 + widest > self.screen.width {
-            // What the first column is about stands above it.
-            self.heading(&rows[0][0], "");
-            let mut rows = rows.to_vec();
-            rows[0][0].clear();
-            widths[0] =
-                rows.iter().filter_map(|row| row.first()).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let room = self.screen.width.saturating_sub(2 + widest);
+        if widths.len() < 2 || widths[0] <= room {
+            return self.groups(rows, &widths);
+        }
+        // What the first column is about stands above it.
+        self.heading(&rows[0][0], "");
+        let mut rows = rows.to_vec();
+        rows[0][0].clear();
+        widths[0] = self::widths(&rows)[0];
+        if widths[0] <= room {
             return self.groups(&rows, &widths);
         }
-        self.groups(rows, &widths);
+        let names = &rows[0];
+        for row in &rows[1..] {
+            self.line(&row[0]);
+            for (name, cell) in names.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty()) {
+                self.line(&format!("  {name} {cell}"));
+            }
+        }
     }
 
     /// As many columns beside each other as fit.
@@ -155,6 +162,13 @@ impl Page {
         };
         if self.screen.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }
+}
+
+/// How wide the widest cell of each column is.
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+    (0..columns).map(|at| width(at).unwrap_or(0)).collect()
 }
 
 /// Something to do next.
@@ -246,6 +260,14 @@ mod tests {
         let mut page = Page::new(Screen { width: 16, colour: false });
         page.columns(&[row(["a.very.long.key", "mean ms"]), row(["1 ms", "1.5"])]);
         assert_eq!(page.into_text(), "a.very.long.key\n      mean ms\n1 ms  1.5\n");
+    }
+
+    #[test]
+    fn names_that_leave_no_room_have_lines_of_their_own() {
+        let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
+        let mut page = Page::new(Screen { width: 16, colour: false });
+        page.columns(&[row(["what", "value", "error"]), row(["worker.overhead", "0.5", "0.1"])]);
+        assert_eq!(page.into_text(), "what\nworker.overhead\n  value 0.5\n  error 0.1\n");
     }
 
     #[test]
