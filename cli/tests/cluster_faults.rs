@@ -7,13 +7,13 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Outcome, offing, scratch};
+use support::{Outcome, offing, scratch, text};
 
 /// What the API server knows and has been asked.
 #[derive(Default)]
@@ -48,10 +48,6 @@ enum Temper {
 struct Server {
     address: String,
     world: Arc<Mutex<World>>,
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("text")
 }
 
 impl Server {

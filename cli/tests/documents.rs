@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{offing_in, scratch};
+use support::{folder, offing_in, scratch};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -27,13 +27,6 @@ fn is_current(name: &str, expected: &str) {
         current == expected,
         "docs/{name} is not current: run `UPDATE=1 cargo test -p offing --test documents`"
     );
-}
-
-/// A folder that does not exist yet.
-fn folder(name: &str) -> PathBuf {
-    let path = scratch(name);
-    let _ = fs::remove_dir_all(&path);
-    path
 }
 
 /// What a command line prints.

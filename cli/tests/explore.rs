@@ -9,19 +9,9 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::{command, golden, offing, scratch};
+use support::{command, folder, golden, offing, text};
 
 const SPACE: &str = "data/space.toml";
-
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch(name);
-    let _ = fs::remove_dir_all(&folder);
-    folder
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("text")
-}
 
 /// Every file of a result but the manifest, which says when and where it was made.
 fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -43,23 +33,8 @@ fn explore(name: &str, more: &[&str]) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn rows(results: &BTreeMap<String, Vec<u8>>, name: &str) -> Vec<BTreeMap<String, String>> {
-    let text = String::from_utf8(results[name].clone()).expect("text");
-    let mut lines = text.lines().map(cells);
-    let header = lines.next().expect("a header");
-    lines.map(|cells| header.iter().cloned().zip(cells).collect()).collect()
-}
-
-/// The cells of a line; quotes as in RFC 4180, without line ends in them.
-fn cells(line: &str) -> Vec<String> {
-    let (mut cells, mut quoted) = (vec![String::new()], false);
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            c => cells.last_mut().expect("one from the start").push(c),
-        }
-    }
-    cells
+    let mut file = csv::Reader::from_reader(results[name].as_slice());
+    file.deserialize().map(|row| row.expect("as many cells as the header")).collect()
 }
 
 #[test]

@@ -6,26 +6,16 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::{command, offing, scratch};
+use support::{command, folder, offing, text};
 
 const SPACE: &str = "data/space.toml";
 /// Long enough for units of some milliseconds, and for races.
 const LONGER: &str = "requests=20000";
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("text")
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch(name);
-    let _ = fs::remove_dir_all(&folder);
-    folder
-}
 
 /// Everything in a folder but the manifest, which says when and where it was made: a path and bytes each.
 fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {

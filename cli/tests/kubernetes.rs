@@ -9,24 +9,21 @@ mod support;
 #[path = "../../emu/tests/support/mod.rs"]
 mod real;
 
+mod machine;
+
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::{sleep, spawn};
+use std::process::Command;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use real::{Process, agent, alone, lab, root, skip};
+use machine::Run;
+use real::{agent, alone, lab, root, skip};
 use serde_json::{Value, json};
-use support::{Outcome, command, offing, scratch};
+use support::{Outcome, offing, scratch, text};
 
 /// The longest that anything takes.
 const PATIENCE: Duration = Duration::from_secs(150);
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("text")
-}
 
 /// Where the lab keeps what it has built.
 fn cache() -> PathBuf {
@@ -164,43 +161,9 @@ fn docker(args: &[&str]) {
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A measurement under way.
-struct Run {
-    process: Process,
-    lines: Receiver<String>,
-    said: Vec<String>,
-}
-
-impl Run {
-    fn start(args: &[String]) -> Run {
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let child = command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = child.expect("the command starts");
-        let stderr = child.stderr.take().expect("it is piped");
-        let (sender, lines) = channel();
-        spawn(move || {
-            BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
-        Run { process: Process(child), lines, said: Vec::new() }
-    }
-
-    fn reaches(&mut self, step: &str) -> bool {
-        let limit = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(limit.saturating_duration_since(Instant::now())) {
-            self.said.push(line.clone());
-            if line.contains(step) {
-                return true;
-            }
-        }
-        assert!(Instant::now() < limit, "it hangs: {:#?}", self.said);
-        false
-    }
-
-    fn end(mut self) -> (Option<i32>, String) {
-        self.reaches("it never says this");
-        let code = self.process.0.wait().expect("it was started").code();
-        (code, self.said.join("\n"))
-    }
+/// Starts a measurement.
+fn started(args: &[String]) -> Run {
+    Run::start(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[], PATIENCE)
 }
 
 /// What is told of every run: parts that add up, emissions of the prediction, pods that came to be step by step.
@@ -274,7 +237,7 @@ fn deployments_are_measured_on_a_cluster_and_nothing_is_left() {
         .iter()
         .map(|word| if *word == text(&lab.kubeconfig) { text(&janes).into() } else { word.clone() })
         .collect();
-    let mut run = Run::start(&args);
+    let mut run = started(&args);
     assert!(run.reaches(": measuring"), "{:#?}", run.said);
     sleep(Duration::from_secs(3));
     docker(&["restart", "-t", "0", "offing-lab-cp"]);
@@ -304,7 +267,7 @@ fn a_measurement_on_a_cluster_that_is_killed_is_cleared_away_and_goes_on() {
         [(": starting", 300), (": starting", 1_500), (": measuring", 2_500), (": removing", 20)]
     {
         let out = format!("killed-{wait_ms}");
-        let mut run = Run::start(&lab.args("data/measured.toml", &out, &[]));
+        let mut run = started(&lab.args("data/measured.toml", &out, &[]));
         assert!(run.reaches(step), "{:#?}", run.said);
         sleep(Duration::from_millis(wait_ms));
         run.process.0.kill().expect("it can be killed");
@@ -315,7 +278,7 @@ fn a_measurement_on_a_cluster_that_is_killed_is_cleared_away_and_goes_on() {
         lab.assert_nothing_left();
     }
     // An interrupt removes all by itself; and what was begun goes on.
-    let mut run = Run::start(&lab.args("data/measured.toml", "interrupted", &[]));
+    let mut run = started(&lab.args("data/measured.toml", "interrupted", &[]));
     assert!(run.reaches(": measuring"));
     let sent = Command::new("kill").args(["-INT", &run.process.id().to_string()]).status();
     assert!(sent.is_ok_and(|status| status.success()));
@@ -368,7 +331,7 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
     assert!(told.code == 3 && told.stderr.contains("are refused (401"), "{}", told.stderr);
 
     // Somebody else removes the namespace while it measures.
-    let mut run = Run::start(&lab.args("data/measured.toml", "removed", &[]));
+    let mut run = started(&lab.args("data/measured.toml", "removed", &[]));
     assert!(run.reaches(": measuring"), "{:#?}", run.said);
     sleep(Duration::from_secs(3));
     let name =
@@ -379,7 +342,7 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
     lab.assert_nothing_left();
 
     // The API server goes away, and does not come back before the run is given up.
-    let mut run = Run::start(&lab.args("data/measured.toml", "away", &[]));
+    let mut run = started(&lab.args("data/measured.toml", "away", &[]));
     assert!(run.reaches(": measuring"), "{:#?}", run.said);
     sleep(Duration::from_secs(3));
     docker(&["stop", "-t", "0", "offing-lab-cp"]);
@@ -396,7 +359,7 @@ fn what_fails_on_a_cluster_is_named_and_cleared_away() {
     lab.assert_nothing_left();
 
     // A node dies. Last, for it does not come back.
-    let mut run = Run::start(&lab.args("data/measured.toml", "node", &[]));
+    let mut run = started(&lab.args("data/measured.toml", "node", &[]));
     assert!(run.reaches(": measuring"), "{:#?}", run.said);
     sleep(Duration::from_secs(3));
     docker(&["kill", "offing-lab-n2"]);
@@ -461,7 +424,7 @@ fn a_cluster_of_our_own_has_the_links_of_the_plan_and_goes_with_the_measurement(
     for step in ["making a Kubernetes cluster", ": measuring"] {
         let _ = fs::remove_dir_all(&out);
         let words: Vec<String> = [&args[..], &places[..]].concat().iter().map(ToString::to_string).collect();
-        let mut run = Run::start(&words);
+        let mut run = started(&words);
         assert!(run.reaches(step), "{:#?}", run.said);
         sleep(Duration::from_secs(3));
         run.process.0.kill().expect("it can be killed");

@@ -11,20 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::{offing, offing_in, scratch};
+use support::{folder, offing, offing_in, text};
 
 const SCENARIO: &str = "data/shortlisted.toml";
-
-/// A folder for a test alone, which does not exist yet.
-fn folder(name: &str) -> PathBuf {
-    let path = scratch(name);
-    let _ = fs::remove_dir_all(&path);
-    path
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("text")
-}
 
 fn read(path: PathBuf) -> String {
     fs::read_to_string(&path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()))

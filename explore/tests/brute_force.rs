@@ -194,24 +194,9 @@ fn alone(case: &Case, base: &str, axes: &Axes, models: &ModelSet, seed: u64) -> 
     Some(json)
 }
 
-/// The cells of a line of a CSV file.
-fn cells(line: &str) -> Vec<String> {
-    let (mut cells, mut is_quoted) = (vec![String::new()], false);
-    for c in line.chars() {
-        match c {
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => cells.push(String::new()),
-            _ => cells.last_mut().expect("there is one").push(c),
-        }
-    }
-    cells
-}
-
 fn rows(path: &Path) -> Vec<Axes> {
-    let csv = fs::read_to_string(path).expect("it is there");
-    let mut lines = csv.lines().map(cells);
-    let header = lines.next().expect("a header");
-    lines.map(|cells| header.iter().cloned().zip(cells).collect()).collect()
+    let mut file = csv::Reader::from_path(path).expect("it is there");
+    file.deserialize().map(|row| row.expect("as many cells as the header")).collect()
 }
 
 /// The rows that no other one beats, each compared with each.

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
-use std::thread::sleep;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::real::{Process, agent, lab, skip};
-use crate::support::offing;
+use crate::support::{command, offing};
 
 /// A folder for the ledgers of one test.
 pub fn state(name: &str) -> PathBuf {
@@ -90,4 +92,48 @@ pub fn assert_nothing_left(before: &BTreeSet<String>) {
 pub fn send(child: &Process, signal: &str) {
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
     assert!(sent.success());
+}
+
+/// A measurement under way, and what it says line by line.
+pub struct Run {
+    pub process: Process,
+    lines: Receiver<String>,
+    pub said: Vec<String>,
+    /// The longest that any step takes.
+    patience: Duration,
+}
+
+impl Run {
+    pub fn start(args: &[&str], environment: &[(&str, &str)], patience: Duration) -> Run {
+        let mut started = command(args);
+        let child =
+            started.envs(environment.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the command starts");
+        let (sender, lines) = channel();
+        let stderr = child.stderr.take().expect("it is piped");
+        spawn(move || {
+            BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Run { process: Process(child), lines, said: Vec::new(), patience }
+    }
+
+    /// Waits until it says this; false if it ends before.
+    pub fn reaches(&mut self, step: &str) -> bool {
+        let limit = Instant::now() + self.patience;
+        while let Ok(line) = self.lines.recv_timeout(limit.saturating_duration_since(Instant::now())) {
+            self.said.push(line.clone());
+            if line.contains(step) {
+                return true;
+            }
+        }
+        assert!(Instant::now() < limit, "it hangs: {:#?}", self.said);
+        false
+    }
+
+    /// How it ends, and all that it has said.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        self.reaches("it never says this");
+        let code = self.process.0.wait().expect("it was started").code();
+        (code, self.said.join("\n"))
+    }
 }

@@ -79,6 +79,17 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
+/// A folder for a test alone, which does not exist yet.
+pub fn folder(name: &str) -> PathBuf {
+    let path = scratch(name);
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
 /// Says that a test could not be run, and why; the script that runs all tests counts it.
 pub fn skipped(name: &str, reason: &str) {
     println!("skipped: {name} ({reason})");
