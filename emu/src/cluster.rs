@@ -12,13 +12,14 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path as FilePath, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::application::Application;
 use crate::down::{RUN_ARGUMENT, down_one};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
-use crate::ledger::{Kind, Ledger};
+use crate::ledger::{Kind, Ledger, name_on_host};
 use crate::links::forwarder::{Attachment, DEVICE, Forwarder, Report, Spec};
 use crate::links::{Links, Netem};
 use crate::plan::{LinkKind, RunPlan};
@@ -97,7 +98,7 @@ impl Inventory {
         if !(priority::is_possible() && self.docker.takes_groups()?) {
             return Ok(None);
         }
-        let group = priority::group_name(&self.run);
+        let group = name_on_host(&self.run);
         self.making(Kind::Group, &group)?;
         priority::make(&group)?;
         Ok(Some(group))
@@ -123,7 +124,7 @@ impl Inventory {
                 Box::new(forwarder)
             }
             LinkKind::Netem => {
-                let namespace = format!("offing-{run}");
+                let namespace = name_on_host(&run);
                 self.making(Kind::Namespace, &namespace)?;
                 Box::new(Netem::connect(&spec, &self.ends, &namespace)?)
             }
@@ -174,6 +175,9 @@ impl Drop for Inventory {
 }
 
 /// Why a cluster has links.
+/// How long the process that made the devices may take to end once they are gone.
+const LINKS_END: Duration = Duration::from_secs(1);
+
 const UNTIL_REMOVED: &str = "they are up until the cluster is removed";
 
 /// The address of node number `i`, in 10.77.0.0/16.
@@ -241,14 +245,23 @@ impl Cluster {
     ) -> Result<Vec<String>, EmuError> {
         let links = self.links.as_ref().expect(UNTIL_REMOVED);
         let done = self.inventory.docker.run_all(tasks, &|| check(&mut **links.borrow_mut()));
-        // A node whose link is gone may say so before anybody looks after the links.
-        done.map_err(|cause| {
-            let is_of_a_node = matches!(cause, EmuError::Node { .. });
-            match links.borrow_mut().check() {
-                Err(links_are_down) if is_of_a_node => links_are_down,
-                _ => cause,
-            }
+        done.map_err(|cause| match cause {
+            EmuError::Node { .. } => self.links_are_down().unwrap_or(cause),
+            _ => cause,
         })
+    }
+
+    /// That the links have ended, if so. A node may say that its device is gone before what made it is seen to have ended.
+    fn links_are_down(&self) -> Option<EmuError> {
+        let links = self.links.as_ref().expect(UNTIL_REMOVED);
+        let limit = Instant::now() + LINKS_END;
+        loop {
+            match links.borrow_mut().check() {
+                Err(cause) => return Some(cause),
+                Ok(()) if Instant::now() > limit => return None,
+                Ok(()) => thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 
     /// What happened on the links since the last report.

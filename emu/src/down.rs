@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::EmuError;
 use crate::kubernetes::{self, own};
-use crate::ledger::{self, Kind, Ledger, Resource};
+use crate::ledger::{self, Kind, Ledger, Resource, run_of_name};
 use crate::links::netem;
 use crate::provider::docker::Docker;
 use crate::provider::priority;
@@ -45,9 +45,10 @@ pub fn down(
     runs.extend(
         entries.iter().filter(|entry| wanted(&entry.run, entry.under_way)).map(|entry| entry.run.clone()),
     );
-    // Labels whose ledger is lost.
-    if let (Ok(docker), false) = (&docker, *which == Which::Ended) {
-        for (run, _) in docker.all_labelled(None)? {
+    // Runs whose ledger is lost are known by labels and names.
+    if *which != Which::Ended {
+        let labelled = docker.as_ref().map_or(Ok(Vec::new()), |docker| docker.all_labelled(None))?;
+        for (run, _) in labelled.into_iter().chain(named()) {
             if !entries.iter().any(|entry| entry.run == run) && wanted(&run, false) && !runs.contains(&run) {
                 runs.push(run);
             }
@@ -90,11 +91,11 @@ pub(crate) fn down_one(
         Some(ledger) => ledger.resources()?,
         None => Vec::new(),
     };
-    if let Ok(docker) = docker {
-        for resource in docker.labelled(run)? {
-            if !left.contains(&resource) {
-                left.push(resource);
-            }
+    let labelled = docker.map_or(Ok(Vec::new()), |docker| docker.labelled(run))?;
+    let named = named().into_iter().filter(|(of, _)| of == run).map(|(_, resource)| resource);
+    for resource in labelled.into_iter().chain(named) {
+        if !left.contains(&resource) {
+            left.push(resource);
         }
     }
     // Links go first, for they hang on containers; groups and images last, for containers hang on them.
@@ -138,6 +139,22 @@ pub(crate) fn down_one(
         ledger.close()?;
     }
     Ok(gone)
+}
+
+/// What this host has of runs by its names alone, with the run.
+fn named() -> Vec<(String, Resource)> {
+    let of_kind = |kind, names: Vec<String>| {
+        names.into_iter().filter_map(move |name| {
+            let run = run_of_name(&name)?.to_string();
+            Some((run, Resource { kind, name }))
+        })
+    };
+    let groups = of_kind(Kind::Group, priority::names());
+    let mut all: Vec<_> = groups.chain(of_kind(Kind::Namespace, netem::namespaces())).collect();
+    // A group has a name in every hierarchy.
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// The argument by which a run's processes are known.

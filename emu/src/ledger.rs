@@ -20,6 +20,25 @@ pub const LABEL_RUN: &str = "offing.run";
 /// The label that says what it is.
 pub const LABEL_KIND: &str = "offing.kind";
 
+/// What a run's things are called that can carry no label: control groups and named network namespaces.
+pub(crate) fn name_on_host(run: &str) -> String {
+    format!("offing-{run}")
+}
+
+/// The run whose things have this name, if it is one that [`Ledger::begin`] gives.
+pub(crate) fn run_of_name(name: &str) -> Option<&str> {
+    let run = name.strip_prefix("offing-")?;
+    let mut parts = run.split('-');
+    let mut is_part = |length: usize, is: fn(&u8) -> bool| {
+        parts.next().is_some_and(|part| part.len() == length && part.as_bytes().iter().all(is))
+    };
+    let is_run = is_part(8, u8::is_ascii_digit)
+        && is_part(6, u8::is_ascii_digit)
+        && is_part(8, u8::is_ascii_hexdigit)
+        && parts.next().is_none();
+    is_run.then_some(run)
+}
+
 /// A kind of thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,7 +47,7 @@ pub enum Kind {
     Container,
     /// An image.
     Image,
-    /// A process of ours. Its name is `<number> <start>`, so that a stranger with its number is left alone.
+    /// A process of ours, which is known by its arguments: they name the run.
     Process,
     /// A named network namespace.
     Namespace,
@@ -293,6 +312,22 @@ mod tests {
         let folder = env::temp_dir().join(format!("offing-ledger-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         folder
+    }
+
+    #[test]
+    fn names_on_this_host_tell_the_run_and_others_are_not_ours() {
+        let folder = folder("names");
+        let ledger = Ledger::begin(&folder, "a").unwrap();
+        let name = name_on_host(&ledger.run);
+        assert_eq!(run_of_name(&name), Some(ledger.run.as_str()));
+        for stranger in
+            ["offing", "offing-", "offing-forwarder", "offing-20261125-010809", "a-20261125-010809-c9b69c2a"]
+        {
+            assert_eq!(run_of_name(stranger), None, "{stranger}");
+        }
+        assert_eq!(run_of_name(&format!("{name}-1")), None);
+        ledger.close().unwrap();
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -119,12 +119,21 @@ pub fn connect(spec: &Spec, ends: &[i64], namespace: &str) -> Result<(), EmuErro
     Ok(())
 }
 
+/// Where the system keeps named namespaces.
+const NAMESPACES: &str = "/run/netns";
+
+/// Named namespaces that exist.
+pub(crate) fn namespaces() -> Vec<String> {
+    let names = std::fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
+    names.filter_map(|name| name.file_name().into_string().ok()).collect()
+}
+
 /// Removes the namespace of a run; one that is not there is removed already.
 ///
 /// # Errors
 /// `ip` fails.
 pub fn remove_namespace(name: &str) -> Result<(), EmuError> {
-    if !std::path::Path::new("/run/netns").join(name).exists() {
+    if !std::path::Path::new(NAMESPACES).join(name).exists() {
         return Ok(());
     }
     let line: Line = ["ip", "netns", "delete", name].map(String::from).into();

@@ -23,11 +23,6 @@ pub(crate) const WEIGHT: u32 = 262_144;
 /// How long the kernel may take to see that a group is empty.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a run's group is called.
-pub(crate) fn group_name(run: &str) -> String {
-    format!("offing-{run}")
-}
-
 /// Whether this host has groups of the kind that [`make`] makes.
 pub(crate) fn is_possible() -> bool {
     // The root of the hierarchy may lack `cpu.shares`.
@@ -43,6 +38,14 @@ pub(crate) fn make(name: &str) -> Result<(), EmuError> {
     fs::create_dir(&folder).map_err(|cause| EmuError::file(&folder, cause))?;
     let weight = folder.join("cpu.shares");
     fs::write(&weight, WEIGHT.to_string()).map_err(|cause| EmuError::file(&weight, cause))
+}
+
+/// Groups that exist, by their names.
+pub(crate) fn names() -> Vec<String> {
+    let hierarchies = fs::read_dir(GROUPS).into_iter().flatten().flatten();
+    let groups =
+        hierarchies.flat_map(|hierarchy| fs::read_dir(hierarchy.path()).into_iter().flatten().flatten());
+    groups.filter_map(|group| group.file_name().into_string().ok()).collect()
 }
 
 /// Removes a group from every hierarchy, with what the engine has left below it; one that is not there is removed already.
