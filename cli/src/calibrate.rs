@@ -18,7 +18,7 @@ use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::kept::{self, Kept};
 use crate::output::{Output, Screen, note, print, print_json};
-use crate::page::{Page, Step, count, percent, significant};
+use crate::page::{Page, Step, Style, count, percent, significant};
 use crate::progress::Progress;
 use crate::{manifest, measured, models};
 
@@ -72,7 +72,11 @@ fn refused(message: String) -> Failure {
 /// What was found, for people.
 fn fitted(args: &Calibrate, models: &ModelSet, findings: &[Finding], runs: usize, out: &Path) -> String {
     let mut page = Page::new(Screen::of_stdout());
-    page.heading(&format!("{}:", models.label()), &format!(" fitted on {}", count(runs as u64, "run")));
+    page.marked(
+        Style::Bold,
+        &format!("{}:", models.label()),
+        &format!("fitted on {}", count(runs as u64, "run")),
+    );
     page.blank();
     let cell = |text: &str| text.to_string();
     let mut rows =
@@ -199,7 +203,7 @@ pub fn validate(args: &Validate) -> Result<(), Failure> {
 /// How wrong it is, for people.
 fn judged(args: &Validate, found: &Accuracy) -> String {
     let mut page = Page::new(Screen::of_stdout());
-    page.heading(&format!("{}:", found.models), &format!(" judged on {}", found.judged_on));
+    page.marked(Style::Bold, &format!("{}:", found.models), &format!("judged on {}", found.judged_on));
     page.blank();
     let cell = |text: &str| text.to_string();
     let mut rows = vec![
@@ -373,7 +377,7 @@ fn is_of_a_run(metric: &str) -> bool {
 fn proposed(found: &Next) -> String {
     let mut page = Page::new(Screen::of_stdout());
     let first = &found.gains[0];
-    page.heading("measure next:", &format!(" {} ({})", first.name, first.deployment));
+    page.marked(Style::Bold, "measure next:", &format!("{} ({})", first.name, first.deployment));
     page.paragraph(&found.reason);
     page.blank();
     let cell = |text: &str| text.to_string();

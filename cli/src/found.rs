@@ -20,7 +20,7 @@ pub fn text(found: &Found, metrics: &Metrics, folder: &Path, screen: Screen) -> 
         true => format!("{} numbers", numbers.space),
         false => format!("{} of {} numbers", numbers.looked_at, numbers.space),
     };
-    page.heading(&format!("{}:", found.scenario), &format!(" {of}, seed {}", found.seed));
+    page.marked(Style::Bold, &format!("{}:", found.scenario), &format!("{of}, seed {}", found.seed));
     page.fact("excluded", &some(numbers.excluded, "no such deployment"));
     page.fact("screened", &some(numbers.screened, "provably miss a requirement; not simulated"));
     page.fact("infeasible", &some(numbers.infeasible, "simulated, and miss a requirement"));

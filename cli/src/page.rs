@@ -84,48 +84,71 @@ impl Page {
     }
 
     /// Rows under a heading, each column as wide as its widest cell. What does not fit beside the others goes below
-    /// them, with the first column once more; where no cell fits beside the first column, each row has its name on a line
-    /// of its own.
+    /// them, with the first column once more; where a cell does not even fit beside the first column, it has a line of its
+    /// own below it.
     pub fn columns(&mut self, rows: &[Vec<String>]) {
-        let mut widths = widths(rows);
-        let widest = widths.iter().skip(1).copied().max().unwrap_or(0);
-        let room = self.screen.width.saturating_sub(2 + widest);
-        if widths.len() < 2 || widths[0] <= room {
-            return self.groups(rows, &widths);
-        }
-        // What the first column is about stands above it.
-        self.heading(&rows[0][0], "");
+        let (all, mut widths) = (rows, widths(rows));
         let mut rows = rows.to_vec();
-        rows[0][0].clear();
-        widths[0] = self::widths(&rows)[0];
-        if widths[0] <= room {
-            return self.groups(&rows, &widths);
+        let room = self.screen.width;
+        let is_wide = |widths: &[usize], at: usize| widths[0] + 2 + widths[at] > room;
+        if (1..widths.len()).any(|at| is_wide(&widths, at)) {
+            rows[0][0].clear();
+            let without_heading = self::widths(&rows);
+            if without_heading[0] < widths[0] {
+                // What the first column is about stands above it, which makes room.
+                self.heading(&all[0][0], "");
+                widths = without_heading;
+            } else {
+                rows = all.to_vec();
+            }
         }
-        let names = &rows[0];
+        let (below, beside): (Vec<usize>, Vec<usize>) =
+            (1..widths.len()).partition(|&at| is_wide(&widths, at));
+        self.groups(&rows, &widths, &beside);
+        if below.is_empty() {
+            return;
+        }
+        if !beside.is_empty() {
+            self.blank();
+        }
+        if !beside.is_empty() || !rows[0][0].is_empty() {
+            self.heading(&all[0][0], "");
+        }
         for row in &rows[1..] {
             self.line(&row[0]);
-            for (name, cell) in names.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty()) {
-                self.line(&format!("  {name} {cell}"));
+            let cells = below.iter().filter_map(|&at| Some((&rows[0][at], row.get(at)?)));
+            for (name, cell) in cells.filter(|(_, cell)| !cell.is_empty()) {
+                let mut indent = "  ";
+                for line in wrap(&format!("{name} {cell}"), room.saturating_sub(4)) {
+                    self.line(&format!("{indent}{line}"));
+                    indent = "    ";
+                }
             }
         }
     }
 
-    /// As many columns beside each other as fit.
-    fn groups(&mut self, rows: &[Vec<String>], widths: &[usize]) {
-        let columns = widths.len();
-        let mut next = 1;
-        loop {
-            let (mut together, mut all) = (vec![0], widths.first().copied().unwrap_or(0));
-            while next < columns && (together.len() == 1 || all + 2 + widths[next] <= self.screen.width) {
-                all += 2 + widths[next];
-                together.push(next);
-                next += 1;
+    /// As many of some columns beside each other as fit, each time with the first.
+    fn groups(&mut self, rows: &[Vec<String>], widths: &[usize], columns: &[usize]) {
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut used = 0;
+        if widths.len() == 1 {
+            groups.push(vec![0]);
+        }
+        for &at in columns {
+            used += 2 + widths[at];
+            match groups.last_mut() {
+                Some(group) if used <= self.screen.width => group.push(at),
+                _ => {
+                    groups.push(vec![0, at]);
+                    used = widths[0] + 2 + widths[at];
+                }
             }
-            self.some_columns(rows, widths, &together);
-            if next >= columns {
-                return;
+        }
+        for (number, group) in groups.iter().enumerate() {
+            if number > 0 {
+                self.blank();
             }
-            self.blank();
+            self.some_columns(rows, widths, group);
         }
     }
 
@@ -268,6 +291,15 @@ mod tests {
         let mut page = Page::new(Screen { width: 16, colour: false });
         page.columns(&[row(["what", "value", "error"]), row(["worker.overhead", "0.5", "0.1"])]);
         assert_eq!(page.into_text(), "what\nworker.overhead\n  value 0.5\n  error 0.1\n");
+    }
+
+    #[test]
+    fn a_cell_that_leaves_no_room_is_below_and_the_others_stay_beside() {
+        let row = |cells: [&str; 4]| cells.map(String::from).to_vec();
+        let mut page = Page::new(Screen { width: 16, colour: false });
+        page.columns(&[row(["run", "ms", "use", "lost"]), row(["a-1", "1.5", "edge 50 %, cloud 2 %", "0"])]);
+        let expected = "run  ms   lost\na-1  1.5  0\n\nrun\na-1\n  use edge\n    50 %, cloud\n    2 %\n";
+        assert_eq!(page.into_text(), expected);
     }
 
     #[test]

@@ -298,7 +298,7 @@ fn label(subject: &Subject) -> String {
 /// All runs, for people.
 fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
     let mut page = Page::new(Screen::of_stdout());
-    page.heading(&format!("{}:", campaign.scenario), &format!(" {} measured runs", runs.len()));
+    page.marked(Style::Bold, &format!("{}:", campaign.scenario), &format!("{} measured runs", runs.len()));
     page.blank();
     for subject in &campaign.subjects {
         page.fact(&subject.id[..8], &label(subject));
