@@ -136,3 +136,21 @@ fn measured_runs_that_the_fit_has_not_seen_are_predicted_within_the_targets() {
     offing(&["validate", data, "--models", models, "--held-out", "held-out", "--limit", "latency_p95=5%"])
         .expect_code(1);
 }
+
+/// The same for what was measured after the models had their form: nothing was fitted on it.
+#[test]
+fn measurements_after_the_models_had_their_form_are_within_the_targets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let of = |place: &str| root.join(place).to_str().expect("text").to_string();
+    let (data, models) = (of("validation/data/docker-unseen"), of("models/fitted/docker.toml"));
+    let limits = ["mean=5%", "p50=5%", "p95=10%", "p99=15%"].map(|limit| format!("latency_{limit}"));
+    let mut arguments = vec!["validate", &data, "--models", &models, "--json"];
+    limits.iter().for_each(|limit| arguments.extend(["--limit", limit]));
+    let told = offing(&arguments).expect_code(0).json();
+    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+    assert!(number(&told["parts_within"]) > 0.95, "{}", told["parts_within"]);
+    assert!(number(&told["utilization_points"]) < 3.0, "{}", told["utilization_points"]);
+    assert_eq!(told["overload_right"], serde_json::json!([12, 12]));
+    let choice = &told["choices"][0];
+    assert!(number(&choice["kendall_p95"]) >= 0.9 && choice["not_distinguishable"] == true, "{choice}");
+}

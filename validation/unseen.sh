@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The tables of docs/calibration.md about measurements that the models were not made with:
+#   validation/unseen.sh [OFFING]
+# deployments that the fit has not seen, and those of the real network, each by a fit on the others.
+set -euo pipefail
+here=$(dirname "$0")
+offing=${1:-$here/../target/release/offing}
+export COLUMNS=200
+models=$here/../models/fitted/docker.toml
+"$offing" validate "$here/data/docker-unseen" --models "$models" || true
+"$offing" validate "$here/data/docker-network" --leave-one-out --models "$models" || true
