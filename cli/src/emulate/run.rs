@@ -20,7 +20,7 @@ use crate::args::{self, EmulateRun, EmulateTables};
 use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
-use crate::page::{Page, Style, count, percent, significant};
+use crate::page::{Page, Step, Style, count, percent, significant};
 use crate::{manifest, row};
 
 /// What was asked, and what each deployment takes.
@@ -345,7 +345,7 @@ fn page(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
     }
     breakdown::draw(&mut page, &bars(campaign, runs));
     page.fact("results", &record.path().display().to_string());
-    page.fact("next", &next(campaign, record, runs));
+    page.next(&next(campaign, record, runs));
     page.into_text()
 }
 
@@ -359,27 +359,22 @@ fn bars(campaign: &Campaign, runs: &[Finished]) -> Vec<Bar> {
 }
 
 /// What to do with the results.
-fn next(campaign: &Campaign, record: &Record, runs: &[Finished]) -> String {
-    let folder = record.path().display();
+fn next(campaign: &Campaign, record: &Record, runs: &[Finished]) -> Vec<Step> {
+    let folder = record.path().display().to_string();
+    let report = |why: &str| Step::new(why, &["offing", "report", &folder]);
     if runs.iter().any(|run| run.observed.requests.is_empty()) {
-        return format!(
-            "measure what is missing when nobody else uses this host: offing emulate run --resume {folder}"
-        );
+        let why = "measure what is missing when nobody else uses this host";
+        return vec![Step::new(why, &["offing", "emulate", "run", "--resume", &folder])];
     }
     if runs.iter().any(|run| !run.observed.facts.valid) {
-        return "leave out what is not valid, or measure again when nobody else uses this host".into();
+        return vec![report("see what is not valid, and measure that again when nobody else uses this host")];
     }
-    let fewest = runs.iter().map(|run| run.summary.requests.completed).min().unwrap_or(0);
-    let first = &campaign.subjects[runs[0].subject];
-    let name = run_name(&first.id, runs[0].repetition);
-    let compare =
-        format!("compare with what is predicted: offing simulate {folder}/runs/{name}/deployment.toml");
-    match campaign.repeat {
-        1 => format!(
-            "{compare}; repeat with `--repeat 3` to see how far runs differ ({fewest} requests at least)"
-        ),
-        _ => compare,
+    let mut compare = String::from("see how far off the predictions are");
+    if campaign.repeat == 1 {
+        let fewest = runs.iter().map(|run| run.summary.requests.completed).min().unwrap_or(0);
+        compare += &format!("; how far runs differ only `--repeat 3` tells ({fewest} requests at least)");
     }
+    vec![Step::new(&compare, &["offing", "validate", &folder]), report("look at all of it")]
 }
 
 /// A length of time as one says it.
