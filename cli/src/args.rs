@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use offing_explore::Shard;
 use offing_scenarios::continuum;
+#[cfg(feature = "emu")]
+use serde::{Deserialize, Serialize};
 
 /// Predicts how an application performs when it runs across endpoints, edge and cloud.
 #[derive(Parser)]
@@ -62,6 +64,15 @@ Continuum's tables (CSV) beside a .cfg of the same name."
 Exits with 1 if a limit is exceeded."
     )]
     Validate(Validate),
+    /// Explores, measures, fits, and goes round until the pick is confirmed by measurement or the time is used up
+    #[cfg(feature = "emu")]
+    #[command(
+        after_help = "Example: offing loop video.toml --on docker --budget 20min --out results/video-loop
+         offing loop --resume results/video-loop --budget 40min
+Each step is a numbered folder. A loop that was interrupted goes on with --resume DIR.
+Exits with 1 if the pick is not confirmed, and says why."
+    )]
+    Loop(Box<Loop>),
     /// Writes a Continuum configuration as a scenario
     #[command(after_help = "Example: offing import bench_cloud.cfg --out bench_cloud.toml")]
     Import(Import),
@@ -546,6 +557,61 @@ pub struct Validate {
     pub json: bool,
 }
 
+/// The loop.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct Loop {
+    /// A scenario, or a Continuum configuration if its name ends in `.cfg`; `-` is a scenario on standard input.
+    /// Not needed to resume
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub asking: Asking,
+
+    /// What makes the runs
+    #[arg(long, value_enum, default_value_t, conflicts_with = "resume")]
+    pub on: Provider,
+
+    /// The folder of the runs that a rehearsal replays
+    #[arg(long, value_name = "DIR", required_if_eq("on", "rehearsal"), conflicts_with = "resume")]
+    pub recorded: Option<PathBuf>,
+
+    /// How long may be measured in all; with --resume, instead of the time stated before
+    #[arg(long, value_name = "TIME", required_unless_present = "resume", value_parser = time)]
+    pub budget: Option<offing_core::Span>,
+
+    /// Where the folders of the steps go [default: results/NAME/loop-DATE-TIME]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+
+    /// Goes on with the loop in this folder
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub how: How,
+
+    /// The parameters that the first step predicts with, and that fits start from
+    #[arg(long = "models", value_name = "FILE", conflicts_with = "resume")]
+    pub models: Option<PathBuf>,
+
+    /// Deployments on a shortlist, at most
+    #[arg(long, value_name = "N", default_value_t = SHORTLIST, conflicts_with = "resume", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shortlist: u16,
+
+    /// Threads [default: all processors]; the results do not depend on them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+
+    #[command(flatten)]
+    pub means: Means,
+
+    /// Prints what is in loop.json
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(clap::Args)]
 pub struct Import {
     /// The Continuum configuration
@@ -719,7 +785,7 @@ pub struct Asking {
 
 /// How nodes and links are made, and what runs on them.
 #[cfg(feature = "emu")]
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args, Serialize, Deserialize)]
 pub struct How {
     /// Runs this many times slower than real time; `auto` takes the least that this host needs
     #[arg(long, value_name = "K|auto", default_value = "1", value_parser = dilation)]
@@ -755,12 +821,28 @@ pub struct How {
 }
 
 #[cfg(feature = "emu")]
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Manager {
     /// Nothing: containers on this host
     None,
     /// A Kubernetes cluster that somebody has, or with --kube-binaries one of our own
     Kubernetes,
+}
+
+/// What this host and a cluster give to make runs with.
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct Means {
+    /// The static binary for the nodes, instead of OFFING_AGENT or `offing-agent` beside this program
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub state: State,
+
+    #[command(flatten)]
+    pub cluster: OnCluster,
 }
 
 /// Which cluster.
@@ -803,7 +885,8 @@ pub struct OnCluster {
 }
 
 #[cfg(feature = "emu")]
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Application {
     /// The processor time that the scenario says
     #[default]
@@ -813,7 +896,8 @@ pub enum Application {
 }
 
 #[cfg(feature = "emu")]
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transport {
     /// Through a broker on each target node
     #[default]
@@ -823,7 +907,8 @@ pub enum Transport {
 }
 
 #[cfg(feature = "emu")]
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Links {
     #[default]
     Auto,
@@ -880,9 +965,6 @@ pub struct EmulateRun {
     #[command(flatten)]
     pub how: How,
 
-    #[command(flatten)]
-    pub cluster: OnCluster,
-
     /// How often each deployment is measured
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: u32,
@@ -911,12 +993,8 @@ pub struct EmulateRun {
     #[arg(long, value_name = "DIR", required_if_eq("provider", "rehearsal"))]
     pub recorded: Option<PathBuf>,
 
-    /// The static binary for the nodes, instead of OFFING_AGENT or `offing-agent` beside this program
-    #[arg(long, value_name = "FILE")]
-    pub agent: Option<PathBuf>,
-
     #[command(flatten)]
-    pub state: State,
+    pub means: Means,
 
     /// Prints the worker and endpoint tables of each run as Continuum does
     #[arg(long, conflicts_with = "json")]
@@ -938,7 +1016,8 @@ pub enum Order {
 }
 
 #[cfg(feature = "emu")]
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// Containers on this host
     #[default]
@@ -1050,6 +1129,11 @@ fn kubernetes_version(text: &str) -> Result<(u32, u32), String> {
         (Some(major), Some(minor)) => Ok((major, minor)),
         _ => Err("write two numbers, for example `1.20`".into()),
     }
+}
+
+#[cfg(feature = "emu")]
+fn time(text: &str) -> Result<offing_core::Span, String> {
+    offing_core::units::span(text).map_err(|no| format!("{}; {}", no.message, no.hint))
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

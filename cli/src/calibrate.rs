@@ -61,11 +61,11 @@ fn deployments(runs: &[Measured]) -> Progress {
     Progress::new(by_deployment(runs).len() as u64, "deployments")
 }
 
-fn settings(name: &str) -> Settings {
+pub fn settings(name: &str) -> Settings {
     Settings { name: name.into(), date: manifest::today() }
 }
 
-fn refused(message: String) -> Failure {
+pub fn refused(message: String) -> Failure {
     Failure::Refused { message, hint: None }
 }
 
@@ -369,7 +369,7 @@ fn candidates(target: &Path) -> Result<(Vec<Candidate>, Option<String>), Failure
 }
 
 /// Whether measuring tells it: a price is known without.
-fn is_of_a_run(metric: &str) -> bool {
+pub fn is_of_a_run(metric: &str) -> bool {
     metric.ends_with("_ms")
         && !["_p90_ms", "_p999_ms", "_sd_ms", "_min_ms", "_max_ms"].iter().any(|end| metric.ends_with(end))
 }

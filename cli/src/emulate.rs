@@ -3,7 +3,7 @@
 mod asked;
 mod cluster;
 mod made;
-mod run;
+pub mod run;
 
 use std::env;
 use std::fs;
@@ -75,7 +75,7 @@ pub fn doctor(args: &Doctor) -> Result<(), Failure> {
 }
 
 /// Plans deployments for this host.
-fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failure> {
+pub fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failure> {
     let kernel = || netem::probe().is_ok();
     let links = match how.links {
         Links::Netem => LinkKind::Netem,

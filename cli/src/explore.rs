@@ -98,22 +98,7 @@ pub fn scenario(args: &Explore) -> Result<(Scenario, Vec<Input>), Failure> {
 
 /// Writes the results of units that are all there, and tells them.
 pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u64) -> Result<(), Failure> {
-    let found = if folder.is_complete() {
-        note(&format!("note: the run in `{}` is complete", folder.path().display()));
-        folder.tidy()?;
-        serde_json::from_str(&folder.read_text("shortlist.json")?).map_err(|cause| Failure::Unreadable {
-            file: folder.path().join("shortlist.json").display().to_string(),
-            cause: cause.into(),
-        })?
-    } else {
-        let started = folder.created_unix_s().unwrap_or(started);
-        on_threads(threads(choosing), || -> Result<Found, Failure> {
-            let progress = Progress::new(plan.points.len(), "rows of results");
-            let finished = finish(plan, folder, choosing.shortlist.into(), &|rows| progress.add(rows))?;
-            complete(plan, folder, &finished.outputs, &manifest::made(started), choosing.keep_units)?;
-            Ok(finished.found)
-        })?
-    };
+    let found = results(plan, folder, choosing, started)?;
     say_on_interrupt(None);
     for kept in &found.shortlist {
         for said in models::current().outside(&kept.deployment) {
@@ -129,27 +114,63 @@ pub fn conclude(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: 
 }
 
 /// Puts the parameters that the user has named into the folder, so that others go on with the same.
-fn keep_models(file: Option<&Path>, folder: &Folder) -> Result<(), Failure> {
+pub fn keep_models(file: Option<&Path>, folder: &Folder) -> Result<(), Failure> {
     match kept::text_of_models(file)? {
         Some(text) => Ok(folder.write(kept::MODELS, text.as_bytes())?),
         None => Ok(()),
     }
 }
 
+/// The results of units that are all there: written now, or read if they were written before.
+pub fn results(
+    plan: &Plan<'_>,
+    folder: &Folder,
+    choosing: &Choosing,
+    started: u64,
+) -> Result<Found, Failure> {
+    if folder.is_complete() {
+        note(&format!("note: the run in `{}` is complete", folder.path().display()));
+        folder.tidy()?;
+        return serde_json::from_str(&folder.read_text("shortlist.json")?).map_err(|cause| {
+            Failure::Unreadable {
+                file: folder.path().join("shortlist.json").display().to_string(),
+                cause: cause.into(),
+            }
+        });
+    }
+    let started = folder.created_unix_s().unwrap_or(started);
+    on_threads(threads(choosing), || {
+        let progress = Progress::new(plan.points.len(), "rows of results");
+        let finished = finish(plan, folder, choosing.shortlist.into(), &|rows| progress.add(rows))?;
+        complete(plan, folder, &finished.outputs, &manifest::made(started), choosing.keep_units)?;
+        Ok(finished.found)
+    })
+}
+
 pub fn plan(scenario: &Scenario, inputs: Vec<Input>, is_exact: bool) -> Result<Plan<'_>, Failure> {
     Ok(Plan::new(scenario, models::current(), inputs, env!("CARGO_PKG_VERSION"), is_exact)?)
 }
 
-fn threads(choosing: &Choosing) -> Option<usize> {
+pub fn threads(choosing: &Choosing) -> Option<usize> {
     choosing.threads.map(usize::from)
 }
 
 /// The scenario in a file of the user's, and the files that it names.
 fn from_file(args: &Explore, file: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
+    let (assignments, reading) = (&args.assignments, &args.reading);
+    read(file, assignments, reading)
+}
+
+/// The scenario in a file, with keys replaced, and the files that it names.
+pub fn read(
+    file: &Path,
+    assignments: &[(String, String)],
+    reading: &args::Reading,
+) -> Result<(Scenario, Vec<Input>), Failure> {
     let input = args::Input {
         file: file.to_owned(),
-        assignments: args.assignments.clone(),
-        reading: args::Reading { strict: args.reading.strict, semantics: args.reading.semantics },
+        assignments: assignments.to_vec(),
+        reading: args::Reading { strict: reading.strict, semantics: reading.semantics },
     };
     let source = Source::read(&input)?;
     let loaded = source.load(&[])?;

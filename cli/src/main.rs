@@ -27,6 +27,8 @@ mod manifest;
 mod progress;
 mod report;
 mod rerun;
+#[cfg(feature = "emu")]
+mod rounds;
 mod submit;
 
 mod calibrate;
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Command::Invert(invert) => invert::run(invert),
         Command::Calibrate(calibrate) => calibrate::run(calibrate),
         Command::Validate(validate) => calibrate::validate(validate),
+        #[cfg(feature = "emu")]
+        Command::Loop(command) => rounds::run(command),
         Command::Report(report) => report::run(report),
         Command::Rerun(rerun) => rerun::run(rerun),
         Command::Import(import) => convert::import(import),

@@ -118,6 +118,12 @@ pub fn on_first_signal(act: fn()) {
     *FIRST_SIGNAL.lock().expect("nothing panics while it holds this") = Some(act);
 }
 
+/// From now on the first signal ends the command again.
+#[cfg(feature = "emu")]
+pub fn end_on_first_signal() {
+    *FIRST_SIGNAL.lock().expect("nothing panics while it holds this") = None;
+}
+
 /// From now on a signal that ends the command removes unfinished files first. The exit code is what a shell
 /// says of such an end: 130 for an interrupt. A hang-up is not among them, because `nohup` has it ignored.
 pub fn tidy_up_on_signals() {

@@ -13,7 +13,7 @@ use offing_emu::kubernetes::{Access, Cluster, image};
 use offing_emu::{Managed, Plan, find_agent};
 
 use super::tools;
-use crate::args::{EmulateImage, EmulateRbac, EmulateRun, OnCluster, Which};
+use crate::args::{EmulateImage, EmulateRbac, How, Means, OnCluster, Which};
 use crate::failure::Failure;
 use crate::output::{Output, note, print};
 
@@ -54,26 +54,26 @@ pub fn managed(args: &OnCluster, agent: Option<&Path>, plan: &Plan) -> Result<Op
 }
 
 /// A cluster of our own, if a run needs one.
-pub fn own(args: &EmulateRun, plan: &Plan) -> Result<Option<Box<Managed>>, Failure> {
+pub fn own(means: &Means, how: &How, plan: &Plan) -> Result<Option<Box<Managed>>, Failure> {
     let on_it = || plan.runs.iter().filter(|run| run.manager == Manager::Kubernetes);
     if on_it().next().is_none() {
         return Ok(None);
     }
-    let Some(binaries) = &args.how.kube_binaries else {
+    let Some(binaries) = &how.kube_binaries else {
         return Err(Failure::Refused {
             message: "this measurement was begun on a cluster of our own".into(),
             hint: Some("name the folder of its binaries again, by `--kube-binaries DIR`".into()),
         });
     };
     let makings = Makings::find(binaries)?;
-    let tools = tools(args.agent.as_deref(), &args.state, &plan.settings)?;
+    let tools = tools(means.agent.as_deref(), &means.state, &plan.settings)?;
     let access = Access {
         kubeconfig: None,
         context: None,
         namespace: None,
         image: String::new(),
         tier_label: None,
-        ready_limit: Duration::from_secs(args.cluster.ready_limit),
+        ready_limit: Duration::from_secs(means.cluster.ready_limit),
     };
     note("making a Kubernetes cluster");
     let (own, cluster, access) = Own::up(&makings, &tools, on_it(), access)?;

@@ -9,7 +9,8 @@ use offing_emu::continuum;
 use offing_emu::provider::rehearsal::{Rehearsal, read_run};
 use offing_emu::record::{Record, run_name};
 use offing_emu::{
-    Campaign, EmuError, Finished, HostFacts, Measured, News, Nodes, Order, Provider, RunFile, Subject, Tools,
+    Campaign, EmuError, Finished, HostFacts, Measured, News, Nodes, Order, Plan, Provider, RunFile, Subject,
+    Tools,
 };
 use offing_explore::Metrics;
 use serde_json::{Value, json};
@@ -24,12 +25,12 @@ use crate::page::{Page, Step, Style, count, percent, significant};
 use crate::{manifest, row};
 
 /// What was asked, and what each deployment takes.
-const PLAN: &str = "plan.json";
-const SCENARIO: &str = "scenario.toml";
+pub const PLAN: &str = "plan.json";
+pub const SCENARIO: &str = "scenario.toml";
 /// A row per run.
 const SUMMARY: &str = "summary.csv";
 /// Its being there says that all runs are done.
-const MANIFEST: &str = "manifest.json";
+pub const MANIFEST: &str = "manifest.json";
 
 pub fn run(args: &EmulateRun) -> Result<(), Failure> {
     let started = manifest::now_unix_s();
@@ -37,38 +38,72 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
         Some(path) => resumed(path)?,
         None => begun(args, started)?,
     };
+    let recorded = args.recorded.as_deref();
+    let provider = provider(args.provider, recorded, &args.means, &args.how, &campaign.plan)?;
+    let go_on = format!("offing emulate run --resume {}", record.path().display());
+    let runs = carry_out(&campaign, &record, provider, &go_on, started)?;
+    if args.json {
+        print_json(&as_json(&campaign, &record, &runs))?;
+    } else {
+        print(&page(&campaign, &record, &runs))?;
+        if args.continuum_tables {
+            let tables = runs.iter().map(|run| {
+                let subject = &campaign.subjects[run.subject];
+                let name = run_name(&subject.id, run.repetition);
+                told_tables(&name, &subject.deployment, &run.observed.requests, false)
+            });
+            print(&tables.collect::<String>())?;
+        }
+    }
+    verdict(&runs)
+}
+
+/// What makes the runs. A rehearsal needs the folder of what was recorded.
+pub fn provider(
+    which: args::Provider,
+    recorded: Option<&Path>,
+    means: &args::Means,
+    how: &args::How,
+    plan: &Plan,
+) -> Result<Provider, Failure> {
     clear_up_on_interrupt();
-    let provider = match (args.provider, &args.recorded) {
-        (args::Provider::Docker, _) => {
-            let is_own = campaign.plan.settings.nodes == Nodes::Own;
-            let managed = match is_own {
-                true => cluster::own(args, &campaign.plan)?,
-                false => cluster::managed(&args.cluster, args.agent.as_deref(), &campaign.plan)?,
-            };
-            let state = super::folder(&args.state);
-            // Deployments on a cluster need nothing on this host.
-            match (&managed, campaign.plan.runs.iter().all(|run| run.manager == Manager::Kubernetes)) {
-                (Some(_), true) if !is_own => Provider::Docker(Tools::elsewhere(state), managed),
-                _ => {
-                    let tools = tools(args.agent.as_deref(), &args.state, &campaign.plan.settings)?;
-                    Provider::Docker(tools, managed)
-                }
-            }
-        }
-        (args::Provider::Rehearsal, recorded) => {
-            let recorded = recorded.as_ref().expect("the command line demands it");
-            Provider::Rehearsal(Rehearsal::open(recorded)?)
-        }
+    if which == args::Provider::Rehearsal {
+        let recorded = recorded.expect("the command line demands it");
+        return Ok(Provider::Rehearsal(Rehearsal::open(recorded)?));
+    }
+    let agent = means.agent.as_deref();
+    let is_own = plan.settings.nodes == Nodes::Own;
+    let managed = match is_own {
+        true => cluster::own(means, how, plan)?,
+        false => cluster::managed(&means.cluster, agent, plan)?,
     };
-    let columns = Columns::of(&campaign);
+    // Deployments on a cluster need nothing on this host.
+    let is_elsewhere = !is_own && plan.runs.iter().all(|run| run.manager == Manager::Kubernetes);
+    let tools = match is_elsewhere {
+        true => Tools::elsewhere(super::folder(&means.state)),
+        false => tools(agent, &means.state, &plan.settings)?,
+    };
+    Ok(Provider::Docker(tools, managed))
+}
+
+/// Measures what the record does not have yet, and completes it. `go_on` is the command that goes on after an end that
+/// came too early.
+pub fn carry_out(
+    campaign: &Campaign,
+    record: &Record,
+    provider: Provider,
+    go_on: &str,
+    started: u64,
+) -> Result<Vec<Finished>, Failure> {
+    let columns = Columns::of(campaign);
     let order = campaign.runs();
     // Rows of the runs that are kept, in their order.
     let mut rows: Vec<Option<String>> = vec![None; order.len()];
-    for (at, finished) in campaign.kept(&record)?.into_iter().enumerate() {
-        rows[at] = finished.map(|finished| columns.row(&campaign, &finished));
+    for (at, finished) in campaign.kept(record)?.into_iter().enumerate() {
+        rows[at] = finished.map(|finished| columns.row(campaign, &finished));
     }
     let screen = Screen::of_stderr();
-    note(announcement(&campaign, rows.iter().flatten().count(), screen).trim_end());
+    note(announcement(campaign, rows.iter().flatten().count(), screen).trim_end());
     let width = screen.width;
     let mut tell = |news: News<'_>| match news {
         News::Step { number, of, subject, repetition, step, left } => {
@@ -90,17 +125,16 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
                 }
             }
             let at = order.iter().position(|&run| run == (finished.subject, finished.repetition));
-            rows[at.expect("it was planned")] = Some(columns.row(&campaign, finished));
+            rows[at.expect("it was planned")] = Some(columns.row(campaign, finished));
             let text: String = rows.iter().flatten().map(String::as_str).collect();
             record.write(SUMMARY, (columns.header() + &text).as_bytes())
         }
     };
     let make = |deployment: &Deployment, seed| made::made(&campaign.scenario, deployment, seed);
-    let runs = campaign.carry_out(&provider, &record, &make, &mut tell).inspect_err(|error| {
+    let runs = campaign.carry_out(&provider, record, &make, &mut tell).inspect_err(|error| {
         let kept = rows.iter().flatten().count();
-        let hint = format!("go on with: offing emulate run --resume {}", record.path().display());
         if !matches!(error, EmuError::Refused(_)) {
-            note(&format!("{kept} of {} runs are kept; {hint}", order.len()));
+            note(&format!("{kept} of {} runs are kept; go on with: {go_on}", order.len()));
         }
     })?;
     if let Provider::Docker(_, Some(managed)) = provider
@@ -108,21 +142,8 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
     {
         own.into_inner().down()?;
     }
-    write_manifest(&campaign, &record, &runs, started)?;
-    if args.json {
-        print_json(&as_json(&campaign, &record, &runs))?;
-    } else {
-        print(&page(&campaign, &record, &runs))?;
-        if args.continuum_tables {
-            let tables = runs.iter().map(|run| {
-                let subject = &campaign.subjects[run.subject];
-                let name = run_name(&subject.id, run.repetition);
-                told_tables(&name, &subject.deployment, &run.observed.requests, false)
-            });
-            print(&tables.collect::<String>())?;
-        }
-    }
-    verdict(&runs)
+    write_manifest(campaign, record, &runs, started)?;
+    Ok(runs)
 }
 
 /// How it ends: everything is kept and told already.
@@ -166,7 +187,7 @@ fn begun(args: &EmulateRun, started: u64) -> Result<(Campaign, Record), Failure>
 }
 
 /// The measurement in a folder.
-fn resumed(path: &Path) -> Result<(Campaign, Record), Failure> {
+pub fn resumed(path: &Path) -> Result<(Campaign, Record), Failure> {
     let plan = path.join(PLAN);
     let text = fs::read_to_string(&plan)
         .map_err(|cause| Failure::Unreadable { file: plan.display().to_string(), cause })?;
@@ -288,7 +309,7 @@ fn announcement(campaign: &Campaign, kept: usize, screen: Screen) -> String {
 }
 
 /// What people call a deployment.
-fn label(subject: &Subject) -> String {
+pub fn label(subject: &Subject) -> String {
     if subject.axes.is_empty() {
         return format!("deployment {}", subject.id);
     }
