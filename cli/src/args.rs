@@ -586,7 +586,7 @@ pub struct Loop {
     pub out: Option<PathBuf>,
 
     /// Goes on with the loop in this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = KEPT, conflicts_with = "kube_binaries")]
     pub resume: Option<PathBuf>,
 
     #[command(flatten)]
@@ -782,6 +782,21 @@ pub struct Asking {
     #[command(flatten)]
     pub reading: Reading,
 }
+
+/// What the folder of a measurement says already when it is resumed.
+#[cfg(feature = "emu")]
+const KEPT: [&str; 10] = [
+    "assignments",
+    "strict",
+    "semantics",
+    "dilate",
+    "links",
+    "pin",
+    "queue",
+    "application",
+    "transport",
+    "manager",
+];
 
 /// How nodes and links are made, and what runs on them.
 #[cfg(feature = "emu")]
@@ -982,7 +997,7 @@ pub struct EmulateRun {
     pub out: Option<PathBuf>,
 
     /// Goes on with the measurement in this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = KEPT, conflicts_with_all = ["repeat", "order", "seed"])]
     pub resume: Option<PathBuf>,
 
     /// What makes the runs

@@ -109,7 +109,7 @@ fn begun(args: &Loop) -> Result<(PathBuf, Asked, (Scenario, Vec<Input>)), Failur
         budget_s: args.budget.expect("the command line demands it").as_secs_f64(),
         on: args.on,
         recorded: args.recorded.as_ref().map(absolute),
-        how: args.how.clone(),
+        how: How { kube_binaries: args.how.kube_binaries.as_ref().map(absolute), ..args.how.clone() },
         shortlist: args.shortlist,
     };
     // The scenario is kept by the first step.
