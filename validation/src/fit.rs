@@ -157,14 +157,13 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
     found.push(quota_share(models, runs, is_pool, worker_ms, prior("overheads.processor.quota_share")));
     let contention = Prior { value: worker.values[1], error: worker.error(1).max(1e-9) };
 
-    let period_ns = (models.parameters()["compute.processor.quota_period"].si() * 1e9) as u64;
     // Synthetic work takes the CPU time that the scenario states.
     let is_stated = runs[0].conditions.application == SYNTHETIC;
     let samples = |work| -> Vec<service::Sample> {
         if is_stated {
             return Vec::new();
         }
-        let of = |(number, run): (usize, &Measured)| service::sample(number, run, work, is_pool, period_ns);
+        let of = |(number, run): (usize, &Measured)| service::sample(number, run, work, is_pool, models);
         runs.iter().enumerate().filter_map(of).collect()
     };
     let known = |mean_ms: f64| known_error(models, mean_ms);

@@ -1,7 +1,8 @@
 //! How long work takes: CPU time of a stage at nodes of a tier, as a table of quantiles.
 //!
-//! **Sample** of a run: CPU time where it was recorded; else wall time where nothing limits a worker, and where a quota
-//! does, the CPU time that would take as long on average over the phases of the quota's period. All at speed 1.
+//! **Sample** of a run: CPU time where it was recorded; else wall time where nothing limits a worker; and where a quota
+//! does, the stated work times the factor with which the simulated run takes as long on average ([`factor`]): what a job
+//! waits for depends on what the jobs before it have left of the period. All at speed 1.
 //!
 //! **Location**: W for CPU times, W (1 + k u) for others, u the use of the host; W per tier and k by [`crate::mixed`],
 //! relative to W, linearised around the last estimate (Gauss-Newton).
@@ -14,10 +15,11 @@
 //! stretch the tail.
 
 use offing_core::Deployment;
-use offing_models::{Budget, Quota, distribution};
+use offing_models::{ModelSet, distribution};
 
 use crate::measured::{Measured, Row, Seen};
 use crate::mixed::{Estimate, Observation, Prior, estimate};
+use crate::predict::{any_seeds, predict};
 use crate::robust::{error_of_mean, mean, quantile, sorted};
 
 /// Cells of a table: the 50th, 95th and 99th percentiles are among its points.
@@ -65,7 +67,7 @@ pub fn is_free(d: &Deployment, is_pool: bool, dilate: f64) -> bool {
 }
 
 /// What a run says about its work; nothing where it cannot say.
-pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, period_ns: u64) -> Option<Sample> {
+pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, models: &ModelSet) -> Option<Sample> {
     let d = &run.deployment;
     let first = if d.is_offloaded() { d.placement.cut as usize } else { 0 };
     // Stages that are measured as one cannot be told apart.
@@ -96,8 +98,8 @@ pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, period_n
                 Work::Prepare => table.prepare_ms?,
                 Work::Process => table.process_ms?,
             };
-            let ms = if is_free { ms } else { 1e-6 * granted(1e6 * ms, tier.quota, period_ns)? };
-            let mean_ms = ms * tier.speed;
+            let mean_ms =
+                if is_free { ms * tier.speed } else { stated_mean_ms * factor(run, work, models, ms)? };
             return Some(Sample {
                 run: number,
                 tier: tier.name.clone(),
@@ -116,23 +118,24 @@ pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, period_n
     if !is_free && !has_cpu && (shares_cores || run.conditions.dilate != 1.0) {
         return None;
     }
-    let mut values: Vec<f64> = Vec::with_capacity(seen.len());
-    for (wall, cpu) in seen.iter().filter_map(of) {
-        values.push(match cpu.filter(|_| has_cpu) {
-            Some(cpu) => cpu,
-            None if is_free => wall,
-            None => granted(wall, tier.quota, period_ns)?,
-        });
-    }
+    let of = |row: &Row| of(row).map(|(wall, cpu)| cpu.filter(|_| has_cpu).unwrap_or(wall));
+    let values: Vec<f64> = seen.iter().filter_map(of).collect();
     if values.len() < 5 {
         return None;
     }
     let scale = 1e-6 * tier.speed;
-    let ordered = sorted(values.iter().copied());
+    let mut ordered = sorted(values.iter().copied());
     let most = quantile(&ordered, 0.998);
     let clipped: Vec<f64> = values.iter().map(|value| value.min(most)).collect();
-    let centre = mean(&clipped);
-    let error = error_of_mean(&clipped).min(centre).max(1e-4 * centre);
+    let mut centre = mean(&clipped);
+    let mut error = error_of_mean(&clipped).min(centre).max(1e-4 * centre);
+    if !is_free && !has_cpu {
+        let longer = 1e6 * stated_mean_ms / tier.speed * factor(run, work, models, 1e-6 * centre)? / centre;
+        (centre, error) = (centre * longer, error * longer);
+        let points = (0..1000).map(|i| (f64::from(i) + 0.5) / 1000.0);
+        let stated_mean = distribution::mean(stated);
+        ordered = points.map(|p| centre * distribution::quantile(stated, p, 1.0 - p) / stated_mean).collect();
+    }
     Some(Sample {
         run: number,
         tier: tier.name.clone(),
@@ -213,25 +216,30 @@ pub fn host_use(run: &Measured) -> f64 {
     (used / real_ns).min(1.0)
 }
 
-/// CPU time [ns] that takes `wall` ns under a quota, on average over the phases of its period.
-fn granted(wall: f64, share: f64, period_ns: u64) -> Option<f64> {
-    if share >= 1.0 {
-        return Some(wall);
-    }
-    let takes = |work: f64| {
-        let phases = 16;
-        let ends = (0..phases).map(|i| {
-            let quota = Quota::new(share, period_ns, i * period_ns / phases);
-            quota.run(&mut Budget::default(), period_ns, work as u64) - period_ns
-        });
-        ends.sum::<u64>() as f64 / phases as f64
+/// How often the stated work has to be done for the simulated run to show this mean of wall time [ms]; nothing where
+/// none of 1/50 .. 50 does.
+fn factor(run: &Measured, work: Work, models: &ModelSet, wall_ms: f64) -> Option<f64> {
+    let mut d = run.deployment.clone();
+    let (tier, part) = match work {
+        Work::Prepare => (d.placement.endpoint, "prepare_mean_ms"),
+        Work::Process => (d.placement.target, "process_mean_ms"),
     };
-    let (mut low, mut high) = (0.0, wall);
-    for _ in 0..32 {
-        let middle = 0.5 * (low + high);
-        if takes(middle) < wall { low = middle } else { high = middle }
+    let seeds = run.seed.map_or_else(|| any_seeds(4), |seed| vec![seed]);
+    let speed = d.tiers[tier].speed;
+    let mut takes = |factor: f64| {
+        d.tiers[tier].speed = speed / factor;
+        predict(models, &d, &seeds).numbers[part]
+    };
+    let (mut low, mut high) = (1.0 / 50.0, 50.0);
+    if !(takes(low)..=takes(high)).contains(&wall_ms) {
+        return None;
     }
-    Some(0.5 * (low + high))
+    // To a thousandth.
+    for _ in 0..13 {
+        let middle = f64::sqrt(low * high);
+        if takes(middle) < wall_ms { low = middle } else { high = middle }
+    }
+    Some(f64::sqrt(low * high))
 }
 
 /// Work at the tiers of a list, and how much a busy host slows it down.
@@ -332,16 +340,6 @@ fn average(shapes: &[&Vec<f64>]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn wall_time_under_a_quota_becomes_cpu_time() {
-        let period = 100_000_000;
-        assert_eq!(granted(5e6, 1.0, period), Some(5e6));
-        // In 230 ms a fresh worker gets 130 ms if they begin with a period (50, 50, 30) and 150 ms at most (50 in each of three).
-        let work = granted(230e6, 0.5, period).unwrap();
-        assert!((130e6..=150e6).contains(&work), "{work}");
-        assert!(granted(300e6, 0.5, period).unwrap() > work);
-    }
 
     #[test]
     fn the_average_of_one_shape_is_that_shape() {

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{HIDDEN, covered, finding, measure, runs, settings, sixteen, truth};
+use offing_core::Distribution;
 use offing_models::ModelSet;
 use offing_validation::{
     Candidate, Effort, Seen, accuracy, draws, fit, interval, learn, leave_one_out, next, predictive,
@@ -135,4 +136,26 @@ fn the_next_experiment_is_about_what_decides_and_not_about_what_is_known() {
     assert!(next.gains.iter().all(|gain| gain.gain <= first.gain + 1e-9 && gain.minutes == 1.55), "{next:?}");
     let far = next.gains.iter().find(|gain| gain.name == "far").unwrap();
     assert!(far.best_probability < 0.05 && far.gain < 0.1 * first.gain.max(1e-12) + 1e-9, "{next:?}");
+}
+
+#[test]
+fn work_under_a_quota_is_found_without_cpu_times() {
+    // Jobs of 17 ms that leave each other what they have not used of a period of 100 ms.
+    let (base, stated, real) = (sixteen()[0].clone(), 0.015, 0.017);
+    let runs = [(0.25, 3.0), (0.25, 6.0), (0.4, 10.0), (0.5, 12.0)].map(|(quota, rate_hz)| {
+        let mut d = base.clone();
+        (d.tiers[1].cores, d.tiers[1].quota, d.placement.workers) = (1, quota, 1);
+        d.app.rate_hz = rate_hz / f64::from(d.endpoints().nodes);
+        let with = |mean: f64| Distribution::Lognormal { mean, cv: 0.2 };
+        d.app.stages[0].work = with(real);
+        let mut run = measure(&ModelSet::default(), &d, 5);
+        run.deployment.app.stages[0].work = with(stated);
+        run.utilization.clear();
+        let Seen::Requests(rows) = &mut run.seen else { panic!("requests") };
+        rows.iter_mut().for_each(|row| (row.prepare_cpu, row.process_cpu) = (None, None));
+        run
+    });
+    let found = fit(&ModelSet::default(), &runs, &settings(), &Default::default()).unwrap();
+    let work = finding(&found.findings, "service.process.any");
+    assert!((work.value / 17.0 - 1.0).abs() < 0.04, "{work:?}");
 }
