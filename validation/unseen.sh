@@ -6,6 +6,5 @@ set -euo pipefail
 here=$(dirname "$0")
 offing=${1:-$here/../target/release/offing}
 export COLUMNS=200
-models=$here/../models/fitted/docker.toml
-"$offing" validate "$here/data/docker-unseen" --models "$models" || true
-"$offing" validate "$here/data/docker-network" --leave-one-out --models "$models" || true
+"$offing" validate "$here/data/docker-unseen" --models docker || true
+"$offing" validate "$here/data/docker-network" --leave-one-out --models docker || true

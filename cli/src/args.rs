@@ -136,7 +136,8 @@ pub struct Input {
 /// Which parameters predict.
 #[derive(clap::Args)]
 pub struct Models {
-    /// Predicts with the parameters of this file, which `offing calibrate` writes, instead of the shipped ones
+    /// Predicts with the parameters of this file, which `offing calibrate` writes, instead of the neutral ones;
+    /// `docker` stands for those that are fitted on containers (docs/calibration.md)
     #[arg(id = "models", long, value_name = "FILE")]
     pub file: Option<PathBuf>,
 }

@@ -134,7 +134,7 @@ pub fn scenario(folder: &Path, manifest: &Value) -> Result<(String, Vec<Input>),
 
 /// The text of the parameters that a user names; nothing where the shipped ones predict.
 pub fn text_of_models(file: Option<&Path>) -> Result<Option<String>, Failure> {
-    file.map(text_of).transpose()
+    file.map(models::text).transpose()
 }
 
 /// From now on those of a folder predict, unless others are named: a run goes on with what it was begun with.

@@ -37,10 +37,18 @@ pub fn choose(file: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The parameters in a `models.toml`.
+/// The text of a `models.toml`. The name of a set that is built in stands for that where no such file exists.
+pub fn text(file: &Path) -> Result<String, Failure> {
+    match offing_models::FITTED.iter().find(|(name, _)| Path::new(name) == file && !file.exists()) {
+        Some((_, text)) => Ok((*text).into()),
+        None => input::text_of(file),
+    }
+}
+
+/// The parameters in a `models.toml`, or of a set that is built in.
 pub fn read(file: &Path) -> Result<ModelSet, Failure> {
     let name = file.display();
-    ModelSet::read(&input::text_of(file)?).map_err(|problem| Failure::Refused {
+    ModelSet::read(&text(file)?).map_err(|problem| Failure::Refused {
         message: format!("`{name}` is not a file of models: {problem}"),
         hint: Some("`offing calibrate RUN.. --out models.toml` writes one".into()),
     })

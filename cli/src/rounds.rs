@@ -115,8 +115,8 @@ fn begun(args: &Loop) -> Result<(PathBuf, Asked, (Scenario, Vec<Input>)), Failur
     // The scenario is kept by the first step.
     let plan = explore::plan(&scenario, inputs.clone(), false)?;
     Folder::open(&path.join("01-explore"), &plan)?;
-    if let Some(models) = &args.models {
-        write(&path.join(MODELS), &input::text_of(models)?)?;
+    if let Some(given) = &args.models {
+        write(&path.join(MODELS), &models::text(given)?)?;
     }
     write(&path.join(ASKED), &pretty(&asked))?;
     Ok((path, asked, (scenario, inputs)))

@@ -141,10 +141,9 @@ fn measured_runs_that_the_fit_has_not_seen_are_predicted_within_the_targets() {
 #[test]
 fn measurements_after_the_models_had_their_form_are_within_the_targets() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let of = |place: &str| root.join(place).to_str().expect("text").to_string();
-    let (data, models) = (of("validation/data/docker-unseen"), of("models/fitted/docker.toml"));
+    let data = root.join("validation/data/docker-unseen").to_str().expect("text").to_string();
     let limits = ["mean=5%", "p50=5%", "p95=10%", "p99=15%"].map(|limit| format!("latency_{limit}"));
-    let mut arguments = vec!["validate", &data, "--models", &models, "--json"];
+    let mut arguments = vec!["validate", &data, "--models", "docker", "--json"];
     limits.iter().for_each(|limit| arguments.extend(["--limit", limit]));
     let told = offing(&arguments).expect_code(0).json();
     let number = |value: &serde_json::Value| value.as_f64().expect("a number");

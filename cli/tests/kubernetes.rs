@@ -232,7 +232,7 @@ fn deployments_are_measured_on_a_cluster_and_nothing_is_left() {
     let secret = lab.kubectl(&["get", "serviceaccount", "jane", "-o", "jsonpath={.secrets[0].name}"]);
     let token = lab.kubectl(&["get", "secret", &secret, "-o", "go-template={{.data.token | base64decode}}"]);
     let janes = lab.with_token("jane", &token);
-    let args = lab.args("data/measured.toml", "jane", &[]);
+    let args = lab.args("data/measured.toml", "by-jane", &[]);
     let args: Vec<String> = args
         .iter()
         .map(|word| if *word == text(&lab.kubeconfig) { text(&janes).into() } else { word.clone() })
@@ -244,7 +244,7 @@ fn deployments_are_measured_on_a_cluster_and_nothing_is_left() {
     let (code, said) = run.end();
     assert_eq!(code, Some(0), "{said}");
     lab.assert_nothing_left();
-    let (folder, run) = &lab.read("jane")[0];
+    let (folder, run) = &lab.read("by-jane")[0];
     check(folder, run);
     // She may not read the kubelets' counters.
     assert!(run["kubernetes"]["nodes"][0]["cpus"].is_null(), "{run}");

@@ -44,6 +44,9 @@ pub mod queueing;
 #[cfg(test)]
 mod example;
 
+/// Sets that are fitted to measurements, by name: `docker` on containers (docs/calibration.md).
+pub const FITTED: [(&str, &str); 1] = [("docker", include_str!("../fitted/docker.toml"))];
+
 pub use calibration::{Covariance, Fitted, FittedRun, Overheads};
 pub use link::{Delay, Opportunities, Transmission, Transport};
 pub use load::{Loads, Resource, loads};
