@@ -136,9 +136,14 @@ pub(super) fn failed(context: &str, step: &str, cause: &kube::Error) -> EmuError
     EmuError::kubernetes(step, said)
 }
 
+/// What an API server says of a role that every user has, until it has read it.
+const ALWAYS_THERE: &str = r#""system:basic-user" not found"#;
+
 /// Whether the API server may only be away for a moment.
 pub(super) fn is_absent(cause: &kube::Error) -> bool {
     match cause {
+        // One that has just started does not know its roles yet, not even those that are always there, and forbids all.
+        kube::Error::Api(status) if status.code == 403 => status.message.contains(ALWAYS_THERE),
         kube::Error::Api(status) => matches!(status.code, 429 | 500 | 502 | 503 | 504),
         kube::Error::UpgradeConnection(kube::client::UpgradeConnectionError::ProtocolSwitch(code)) => {
             code.is_server_error()
