@@ -31,10 +31,10 @@ use crate::args::{Choosing, How, Loop, Provider};
 use crate::calibrate::{is_of_a_run, refused, settings};
 use crate::emulate::{planned, run as emulation};
 use crate::failure::Failure;
-use crate::output::{end_on_first_signal, note, print, print_json, say_on_interrupt};
-use crate::page::{count, percent, significant};
+use crate::output::{Screen, end_on_first_signal, note, print, print_json, say_on_interrupt};
+use crate::page::{self, Page, Style, count, percent, significant};
 use crate::progress::Progress;
-use crate::{explore, input, manifest, measured, models};
+use crate::{explore, manifest, measured, models};
 
 /// Deployments that are measured before the first fit, at most.
 const FIRST: usize = 3;
@@ -708,7 +708,7 @@ impl Rounds<'_> {
         if self.args.json {
             print_json(&told)?;
         } else {
-            print(&text)?;
+            print(&on_screen(&text, &self.path))?;
         }
         if confirmed { Ok(()) } else { Err(Failure::Told(ExitCode::from(1))) }
     }
@@ -797,6 +797,33 @@ impl Rounds<'_> {
         }
         text
     }
+}
+
+/// The page of plain words as a terminal shows it, and what to do next.
+fn on_screen(text: &str, folder: &Path) -> String {
+    let mut page = Page::new(Screen::of_stdout());
+    for block in text.split("\n\n").map(str::trim_end) {
+        if let Some(title) = block.strip_prefix("# ") {
+            page.paragraph(title);
+        } else if block.starts_with('|') {
+            let cells = |row: &str| -> Vec<String> {
+                row.trim_matches('|').split('|').map(|cell| cell.trim().to_string()).collect()
+            };
+            let rows = block.lines().filter(|row| !row.starts_with("|-")).map(cells);
+            page.columns(&rows.collect::<Vec<_>>());
+        } else if let Some((mark, rest)) =
+            block.strip_prefix("**").and_then(|marked| marked.split_once("**: "))
+        {
+            page.marked(Style::Bold, &format!("{mark}:"), rest);
+        } else {
+            page.paragraph(block);
+        }
+        page.blank();
+    }
+    let folder = folder.display().to_string();
+    page.fact("results", &folder);
+    page.next(&[page::Step::new("look at all of it", &["offing", "report", &folder])]);
+    page.into_text()
 }
 
 /// How long the first runs of a plan take, with what is around them [s].

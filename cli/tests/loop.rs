@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::{Outcome, offing, scratch};
+use support::{Outcome, offing, offing_in, scratch};
 
 const SCENARIO: &str = "data/looped.toml";
 
@@ -117,6 +117,16 @@ fn a_pick_is_confirmed_by_measurement_and_the_loop_can_be_cut_anywhere() {
     {
         assert!(page.contains(words), "{page}");
     }
+    // The report begins with it, and shows what was explored at last and all that was measured.
+    let report = offing(&["report", text(&out)]).expect_code(0).stdout;
+    assert!(report.contains("is confirmed: its measured latency_p95_ms"), "{report}");
+    let page = fs::read_to_string(out.join("report.html")).expect("it is written");
+    assert!(page.contains("02-measure") && page.contains(steps.last().expect("there are some").as_str()));
+    // On a terminal it fits, and says what to do next.
+    let shown = offing_in(&["loop", "--resume", text(&out)], &[("COLUMNS", "80")]).expect_code(0).stdout;
+    assert!(shown.contains("\nnext") && shown.contains("\nThe pick:"), "{shown}");
+    let long = |line: &&str| line.chars().count() > 80 && !line.contains(text(&out));
+    assert!(!shown.lines().any(|line| long(&line)), "{shown}");
     // Whatever is lost from the end is made again, and the end is the same.
     for kept in 1..steps.len() {
         steps[kept..].iter().for_each(|step| fs::remove_dir_all(out.join(step)).expect("it is there"));

@@ -217,10 +217,10 @@ fn what_is_no_prediction_is_refused_with_what_it_is() {
     let step = folder.join("01-explore");
     fs::create_dir_all(&step).unwrap();
     fs::write(step.join("shortlist.json"), "{}").unwrap();
-    fs::write(folder.join("loop.json"), "{}").unwrap();
+    fs::write(&manifest, "{ \"kind\": \"rounds\" }").unwrap();
     let said = offing(&["report", &folder.display().to_string()]).expect_code(2).stderr;
     assert!(
-        said.contains("of kind `loop`, of which there is no report") && said.contains("01-explore`"),
+        said.contains("of kind `rounds`, of which there is no report") && said.contains("01-explore`"),
         "{said}"
     );
 }

@@ -105,6 +105,8 @@ pub struct Findings {
     pub validation: Option<Validation>,
     /// The parameters that were fitted.
     pub fitted: Option<Fitted>,
+    /// How a loop ended.
+    pub looped: Option<Looped>,
 }
 
 /// A folder.
@@ -236,6 +238,22 @@ pub struct Level {
     pub rows: u64,
 }
 
+/// What `loop.json` says of a whole loop.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Looped {
+    /// In a sentence: which pick, and why it is confirmed or not.
+    pub reason: String,
+    /// In their order.
+    pub steps: Vec<LoopStep>,
+}
+
+/// A step of a loop.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LoopStep {
+    /// Its name in the loop's folder.
+    pub folder: String,
+}
+
 /// The number of a deployment: a number, or a text where it has more than 64 bits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "Value")]
@@ -278,7 +296,6 @@ pub fn read_with(folders: &[PathBuf], progress: &dyn Fn(u64)) -> Result<Findings
 fn nothing(folder: &Path) -> Result<ReadError, ReadError> {
     let manifest: Option<Value> = json(&folder.join("manifest.json"))?;
     let kind = manifest.as_ref().and_then(|manifest| manifest.get("kind")?.as_str()).map(String::from);
-    let kind = kind.or_else(|| folder.join("loop.json").is_file().then(|| "loop".to_owned()));
     let entries = fs::read_dir(folder).map_err(|cause| ReadError::Disk { path: folder.into(), cause })?;
     let mut inside: Vec<PathBuf> =
         entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_result(path)).collect();
@@ -295,6 +312,16 @@ fn is_result(folder: &Path) -> bool {
 fn add(findings: &mut Findings, folder: &Path, progress: &dyn Fn(u64)) -> Result<(), ReadError> {
     fs::read_dir(folder).map_err(|cause| ReadError::Disk { path: folder.into(), cause })?;
     let at = |name: &str| folder.join(name);
+    let looped: Option<Looped> = json(&at("loop.json"))?;
+    if let Some(looped) = looped {
+        // What it knew at the end, and all that it measured.
+        let explored = looped.steps.iter().rfind(|step| step.folder.ends_with("explore"));
+        let measured = looped.steps.iter().filter(|step| step.folder.ends_with("measure"));
+        let told = explored.into_iter().chain(measured).map(|step| at(&step.folder));
+        told.collect::<Vec<_>>().iter().try_for_each(|step| add(findings, step, progress))?;
+        findings.looped = Some(looped);
+        return Ok(());
+    }
     let found: Option<Found> = json(&at("shortlist.json"))?;
     let measured = measured::read(folder)?;
     let alone = predicted::read(folder)?;

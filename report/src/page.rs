@@ -139,6 +139,7 @@ fn kind(findings: &Findings) -> &'static str {
 pub fn answer(findings: &Findings) -> String {
     let subjects = subjects::subjects(findings);
     let mut told: Vec<String> = Vec::new();
+    told.extend(findings.looped.iter().map(|looped| capital(&looped.reason)));
     if let Some(found) = &findings.found {
         let numbers = &found.numbers;
         let all = numbers.looked_at - numbers.excluded;

@@ -357,12 +357,12 @@ fn single_predictions_and_inverse_answers_have_their_page() {
 #[test]
 fn a_folder_of_another_kind_says_what_it_is_and_what_is_in_it() {
     let folder = scratch("loop");
-    fs::write(folder.join("loop.json"), "{}").unwrap();
+    fs::write(folder.join("manifest.json"), "{ \"kind\": \"rounds\" }").unwrap();
     fs::create_dir_all(folder.join("01-explore")).unwrap();
     fs::write(folder.join("01-explore/shortlist.json"), "{}").unwrap();
     fs::create_dir_all(folder.join("notes")).unwrap();
     let said = offing_report::read(std::slice::from_ref(&folder)).unwrap_err().to_string();
-    assert!(said.contains("is of kind `loop`, of which there is no report; in it there are"), "{said}");
+    assert!(said.contains("is of kind `rounds`, of which there is no report; in it there are"), "{said}");
     assert!(said.contains("01-explore`") && !said.contains("notes"), "{said}");
 }
 
