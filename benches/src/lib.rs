@@ -70,6 +70,7 @@ pub fn w1(service: Service, endpoints: u32, duration_s: f64) -> Deployment {
             drop: Drop::Newest,
             provider: Provider::Docker,
             manager: Manager::None,
+            pods: None,
         },
         duration: Span::from_secs_f64(duration_s).expect("a number of seconds"),
         warm_up: Span::ZERO,

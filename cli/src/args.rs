@@ -29,6 +29,13 @@ Exits with 1 if the deployment cannot work, with 2 if the file cannot be used.")
     /// Predicts one deployment: latency and its five parts, utilization, load, energy, cost
     #[command(after_help = "Example: offing simulate video.toml --set deploy.target=edge --json")]
     Simulate(Simulate),
+    /// Predicts how long Kubernetes needs until the pods of a deployment are ready, phase by phase
+    #[command(after_help = "Example: offing start scenarios/library/kubernetes-pods.toml
+         offing start video.toml --set deploy.manager=kubernetes --pods 60 --nodes 2 --json
+         offing start node_16.cfg
+A scenario with a [space] gives a row for each of its deployments, unless --pods or --nodes is given; a .cfg is one of Continuum's control-plane study.
+Exits with 1 if no pod fits on a node.")]
+    Start(StartPods),
     /// Predicts a whole design space: what is feasible, the front, a shortlist, and why the others were dropped
     #[command(after_help = "Example: offing explore video.toml --out results/video
          offing explore video.toml --out /shared/video --shard 3/64
@@ -214,6 +221,47 @@ pub struct Simulate {
     /// Keeps the results in a folder, for `offing report` and `offing rerun`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// A version of Kubernetes.
+pub type KubernetesVersion = offing_models::Version;
+
+#[derive(clap::Args)]
+pub struct StartPods {
+    #[command(flatten)]
+    pub input: Input,
+
+    #[command(flatten)]
+    pub models: Models,
+
+    /// Pods in all, instead of `deploy.pods` on each node
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pods: Option<u32>,
+
+    /// Nodes that run pods, instead of those of the target tier
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub nodes: Option<u32>,
+
+    /// Version of Kubernetes: later ones limit requests less [default: 1.20, or what a .cfg says]
+    #[arg(long, value_name = "VERSION", value_parser = crate::start::version)]
+    pub kubernetes: Option<KubernetesVersion>,
+
+    /// Cores of one host that carries the control plane and all nodes; 0: each has its own [default: what the
+    /// models say]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=4096))]
+    pub host_cores: Option<u32>,
+
+    /// Where chance begins, instead of the scenario's seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Prints one JSON object
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+
+    /// Prints a header and a row of comma-separated values for each start
+    #[arg(long)]
+    pub csv: bool,
 }
 
 #[derive(clap::Args)]

@@ -15,6 +15,7 @@ mod scenario_facts;
 
 mod row;
 mod simulate;
+mod start;
 mod table;
 mod trace;
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Check(check) => check::run(check),
         Command::Simulate(simulate) => simulate::run(simulate),
+        Command::Start(start) => start::run(start),
         Command::Explore(explore) => explore::run(explore),
         Command::Merge(merge) => explore::merge(merge),
         Command::Submit(submit) => submit::run(submit),

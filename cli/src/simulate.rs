@@ -7,6 +7,7 @@ use std::time::Instant;
 use offing_core::{Arrivals, Deployment, Engine, Request, Run, Span, Summary};
 use offing_explore::{DISTRIBUTIONS, distributions_csv};
 use offing_scenarios::{Loaded, Scenario, infeasible};
+use offing_sim::start::Started;
 use offing_sim::{Options, refusal, simulate_with, stations_apply};
 
 use offing_validation::{draws, interval, predictive};
@@ -19,7 +20,7 @@ use crate::kept::{self, Asked, Kept};
 use crate::output::{Output, Screen, issues, note, print, print_json};
 use crate::page::{Step, significant};
 use crate::progress::Progress;
-use crate::{models, row, table, trace};
+use crate::{models, row, start, table, trace};
 
 pub fn run(args: &Simulate) -> Result<(), Failure> {
     models::choose(args.models.file.as_deref())?;
@@ -39,7 +40,7 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
     if let Some(rows) = rows {
         rows.finish(|out| trace::write(requests, out))?;
     }
-    let told = Told::new(&scenario, &run);
+    let told = Told::new(&scenario, &run, seed);
     if let Some(kept) = kept {
         let models = kept::text_of_models(args.models.file.as_deref())?;
         let asked = Asked {
@@ -65,6 +66,9 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
         let (low, high) = (significant(*low), significant(*high));
         page.paragraph(&format!("a run to come {metric:<5} 95 % between {low} and {high} ms"));
     }
+    if let Some(started) = &told.started {
+        page.fact("ready after", &start::ready(started));
+    }
     let path =
         |path: &Option<PathBuf>| path.as_ref().map_or_else(String::new, |path| path.display().to_string());
     page.fact("requests in", &path(&args.trace));
@@ -81,18 +85,26 @@ struct Told<'r> {
     run: &'r Run,
     summary: Summary,
     to_come: Option<BTreeMap<&'static str, [f64; 2]>>,
+    /// Of the pods, on Kubernetes.
+    started: Option<Started>,
 }
 
 impl Told<'_> {
-    fn new<'r>(scenario: &Scenario, run: &'r Run) -> Told<'r> {
+    fn new<'r>(scenario: &Scenario, run: &'r Run, seed: u64) -> Told<'r> {
         let summary = Summary::new(&scenario.name, run, scenario.base.app.deadline.is_some());
-        Told { run, summary, to_come: to_come(&scenario.base) }
+        let deployment = &scenario.base;
+        let started = if deployment.is_on_kubernetes() { start::of(deployment, seed) } else { None };
+        Told { run, summary, to_come: to_come(deployment), started }
     }
 
     fn json(&self) -> Value {
         let mut told = serde_json::to_value(&self.summary).expect("it is plain data");
         if let Some(intervals) = &self.to_come {
             told["latency_pi95_ms"] = json!(intervals);
+        }
+        if let Some(started) = &self.started {
+            told["time_to_ready_s"] = json!(started.time_to_ready_s);
+            start::merge(&mut told["start"], started);
         }
         told
     }
@@ -119,7 +131,7 @@ pub fn again(asked: &Asked<'_>, kept: Kept) -> Result<(), Failure> {
     })?;
     can_run(&asked.scenario.base)?;
     let run = predict(&asked.scenario.base, asked.seed, engine, None)?;
-    kept.finish(asked, &Told::new(asked.scenario, &run).files())
+    kept.finish(asked, &Told::new(asked.scenario, &run, asked.seed).files())
 }
 
 /// What to do after this.
@@ -190,7 +202,10 @@ fn to_come(deployment: &Deployment) -> Option<BTreeMap<&'static str, [f64; 2]>> 
 
 /// Whether there is anything to predict.
 fn can_run(deployment: &Deployment) -> Result<(), Failure> {
-    let reasons = infeasible(deployment);
+    let mut reasons = infeasible(deployment);
+    if deployment.is_on_kubernetes() {
+        reasons.extend(start::left_out(deployment));
+    }
     if !reasons.is_empty() {
         return Err(Failure::Infeasible(reasons));
     }

@@ -17,6 +17,7 @@ fn help_is_short_and_has_an_example() {
     for command in [
         "check",
         "simulate",
+        "start",
         "explore",
         "merge",
         "invert",

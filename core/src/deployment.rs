@@ -43,6 +43,55 @@ pub struct Placement {
     pub provider: Provider,
     /// What runs the application on them.
     pub manager: Manager,
+    /// How the workers are packed into pods; nothing where the file does not say, and then each target node has one pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<Pods>,
+}
+
+/// How the workers of an application are packed into pods, and what asks for them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pods {
+    /// Pods per target node, at least one.
+    pub per_node: u32,
+    /// How they are asked for.
+    pub start: Start,
+    /// Processor time that the scheduler sets aside for each [cores].
+    pub cpu_request: f64,
+    /// Memory that the scheduler sets aside for each [byte].
+    pub memory_request_bytes: u64,
+    /// Processor time that each may use at most [cores]; nothing means no limit.
+    pub cpu_limit: Option<f64>,
+    /// Size of the image that each node pulls before its first pod starts [byte]; 0 where it is there already.
+    pub image_bytes: u64,
+}
+
+impl Default for Pods {
+    /// One pod per node, asked for by one Job, without requests and limits, its image on the node.
+    fn default() -> Self {
+        Pods {
+            per_node: 1,
+            start: Start::default(),
+            cpu_request: 0.0,
+            memory_request_bytes: 0,
+            cpu_limit: None,
+            image_bytes: 0,
+        }
+    }
+}
+
+/// How N pods are asked for. Continuum's `kube_deployment` calls them pod, file, call and container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// One Job that runs N pods at once.
+    #[default]
+    Job,
+    /// N Jobs of one pod, asked for one after the other on one connection.
+    Jobs,
+    /// N Jobs of one pod, asked for by N clients at once.
+    Calls,
+    /// One Job of one pod with N containers.
+    Containers,
 }
 
 /// How requests are spread over the target nodes.
@@ -59,6 +108,9 @@ pub enum Balance {
     /// Each request goes, on arrival at the tier, to the node with the fewest requests in it; the lowest
     /// number among equals.
     LeastWaiting,
+    /// Each endpoint has one connection, which goes to a node drawn at random and stays there: what a Service of
+    /// Kubernetes does with connections that are kept.
+    Connection,
 }
 
 /// Which request is lost when the queue is full.
@@ -140,6 +192,17 @@ impl Deployment {
             [a, b] if [a, b] == [to, from] => Some((link, false)),
             _ => None,
         })
+    }
+
+    /// How the workers are packed into pods.
+    pub fn pods(&self) -> Pods {
+        self.placement.pods.clone().unwrap_or_default()
+    }
+
+    /// Whether Kubernetes runs the application.
+    pub fn is_on_kubernetes(&self) -> bool {
+        use Manager::{KubeKata, Kubecontrol, Kubernetes, Openfaas};
+        matches!(self.placement.manager, Kubernetes | Kubecontrol | KubeKata | Openfaas)
     }
 
     /// The tiers that the placement uses, without repetition.

@@ -23,7 +23,7 @@ mod topology;
 pub mod units;
 
 pub use app::{App, Arrivals, Distribution, Stage, TraceArrival};
-pub use deployment::{Balance, Deployment, Drop, Manager, Placement, Provider};
+pub use deployment::{Balance, Deployment, Drop, Manager, Placement, Pods, Provider, Start};
 pub use histogram::{Histogram, Spread};
 pub use requests::gather;
 pub use run::{Completed, Counts, Demand, Engine, Parts, Recording, Request, Run, TierUse};

@@ -121,6 +121,13 @@ pub(crate) fn unsupported(deployment: &Deployment) -> Vec<String> {
                 .into(),
         );
     }
+    if deployment.placement.balance == Balance::Connection && deployment.targets().nodes > 1 {
+        reasons.push(
+            "`deploy.balance = \"connection\"` is what a Service of Kubernetes does, and is not measured without \
+             one; write `static`, `round-robin` or `random`"
+                .into(),
+        );
+    }
     reasons
 }
 
@@ -277,7 +284,7 @@ pub(crate) fn roles(
             clock: at(address(endpoints + target), CLOCK_PORT),
         };
         let (targets, balance) = match placement.balance {
-            Balance::Static | Balance::LeastWaiting => {
+            Balance::Static | Balance::LeastWaiting | Balance::Connection => {
                 (vec![target(target_of(endpoint))], protocol::Balance::Static)
             }
             Balance::RoundRobin => ((0..targets).map(target).collect(), protocol::Balance::RoundRobin),

@@ -203,7 +203,7 @@ const MOST_NODES: usize = 250;
 /// #         memory_bytes: 0, deadline: None, outstanding: None },
 /// #     tiers: vec![tier("endpoint"), tier("cloud")], links: vec![],
 /// #     placement: Placement { endpoint: 0, target: 1, cut: 0, workers: 1, balance: Balance::Static,
-/// #         queue: None, drop: Drop::Newest, provider: Provider::Docker, manager: Manager::None },
+/// #         queue: None, drop: Drop::Newest, provider: Provider::Docker, manager: Manager::None, pods: None },
 /// #     duration: Span::from_millis(60_000), warm_up: Span::ZERO };
 /// use offing_emu::{Host, Settings, plan};
 /// let host = Host { cores: 2.0, memory_bytes: 1 << 32 };
@@ -614,6 +614,7 @@ pub(crate) mod tests {
                 drop: Drop::Newest,
                 provider: Provider::Docker,
                 manager: Manager::None,
+                pods: None,
             },
             duration: Span::from_millis(60_000),
             warm_up: Span::ZERO,

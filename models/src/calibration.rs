@@ -20,6 +20,13 @@
 //! | h, b | link.framing, link.per_byte | 1, s/B |
 //! | g | processor.quota_share | 1 |
 //!
+//! Where Kubernetes runs the application ([`Deployment::is_on_kubernetes`]):
+//!
+//! ```text
+//! latency    L' also + `kubernetes.path.pod` + `kubernetes.path.service`, both ways
+//! quota      q' = min(q, pods x limit / min(workers, cores)) before a calibration acts on it
+//! ```
+//!
 //! `W_measured` is `service.STAGE.TIER`, or `service.STAGE.any`: quantiles of CPU time at speed 1, used where the
 //! parameter's `of` is the work that the scenario states ([`stated`]).
 //!
@@ -173,11 +180,20 @@ impl ModelSet {
     /// The deployment that stands for `d` in every prediction: what was measured in place of what was stated, and what
     /// a real system adds. `d` itself where nothing was fitted.
     pub fn effective<'d>(&self, d: &'d Deployment) -> Cow<'d, Deployment> {
-        if !self.is_calibrated() {
+        let (path_s, limited) = (self.path_s(d), limited_by_pods(d));
+        if !self.is_calibrated() && path_s == 0.0 && limited.is_none() {
             return Cow::Borrowed(d);
         }
-        let o = self.overheads();
+        let own = self.overheads();
+        let o = &Overheads {
+            up_fixed_s: own.up_fixed_s + path_s,
+            down_fixed_s: own.down_fixed_s + path_s,
+            ..*own
+        };
         let mut e = d.clone();
+        if let Some(quota) = limited {
+            e.tiers[d.placement.target].quota = quota;
+        }
         self.put_measured_work(&mut e, o);
         shape(&mut e, o);
         limit(&mut e.tiers, d, o);
@@ -267,6 +283,15 @@ impl ModelSet {
             }
         }
     }
+}
+
+/// The quota of each worker where the limits of their pods are below that of the node: the pods of a node have
+/// `pods x limit` cores together, which its workers share.
+fn limited_by_pods(d: &Deployment) -> Option<f64> {
+    let pods = d.placement.pods.as_ref().filter(|_| d.is_on_kubernetes())?;
+    let workers = d.placement.workers.min(d.targets().cores);
+    let quota = f64::from(pods.per_node) * pods.cpu_limit? / f64::from(workers);
+    (quota < d.targets().quota).then_some(quota)
 }
 
 /// Share of the host's cores that all nodes of a deployment use together, 0..1.

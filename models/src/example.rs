@@ -56,6 +56,7 @@ pub(crate) fn offloading() -> Deployment {
             drop: Drop::Newest,
             provider: Provider::Docker,
             manager: Manager::None,
+            pods: None,
         },
         duration: Span::from_millis(300_000),
         warm_up: Span::ZERO,

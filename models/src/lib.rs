@@ -37,6 +37,7 @@ pub mod sharing;
 
 pub mod cost;
 pub mod energy;
+pub mod kubernetes;
 pub mod load;
 pub mod memory;
 pub mod queueing;
@@ -48,6 +49,7 @@ mod example;
 pub const FITTED: [(&str, &str); 1] = [("docker", include_str!("../fitted/docker.toml"))];
 
 pub use calibration::{Covariance, Fitted, FittedRun, Overheads};
+pub use kubernetes::{Bucket, Limit, Packing, StartModel, Version};
 pub use link::{Delay, Opportunities, Transmission, Transport};
 pub use load::{Loads, Resource, loads};
 pub use queueing::Station;

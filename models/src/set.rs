@@ -18,13 +18,14 @@ use crate::link::Transport;
 use crate::quota::Quota;
 
 /// The files, by the first part of their parameters' names.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("compute", include_str!("../data/compute.toml")),
     ("network", include_str!("../data/network.toml")),
     ("applications", include_str!("../data/applications.toml")),
     ("power", include_str!("../data/power.toml")),
     ("prices", include_str!("../data/prices.toml")),
     ("overheads", include_str!("../data/overheads.toml")),
+    ("kubernetes", include_str!("../data/kubernetes.toml")),
 ];
 
 /// One set of parameters. The default is the one that is shipped.
@@ -380,7 +381,7 @@ impl Parameter {
 /// From a unit to SI; nothing if it is none of ours.
 fn scale(unit: &str) -> Option<f64> {
     Some(match unit {
-        "1" | "B" | "W" | "USD/h" => 1.0,
+        "1" | "1/s" | "B" | "W" | "USD/h" => 1.0,
         "ms" => 1e-3,
         "ns/B" => 1e-9,
         "Mbit/s" => 1e6,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use offing_core::{
-    App, Arrivals, Balance, Deployment, Direction, Distribution, Drop, Link, Manager, Placement, Provider,
-    Rate, Scope, Sharing, Span, Stage, Tier, units,
+    App, Arrivals, Balance, Deployment, Direction, Distribution, Drop, Link, Manager, Placement, Pods,
+    Provider, Rate, Scope, Sharing, Span, Stage, Start, Tier, units,
 };
 
 use crate::issue::Severity;
@@ -130,10 +130,52 @@ impl<'w> Builder<'w> {
             },
             provider: word(get!(deploy, DEPLOY."provider")).map_or(Provider::Docker, provider),
             manager: word(get!(deploy, DEPLOY."manager")).map_or(Manager::None, manager),
+            pods: self.pods(),
         };
         let deployment = Deployment { app, tiers, links, placement, duration, warm_up };
         self.is_not_too_long(&deployment);
         Some(deployment)
+    }
+
+    /// How the workers are packed; nothing where the file says no word about it.
+    fn pods(&mut self) -> Option<Pods> {
+        let keys = &self.written.deploy.keys;
+        let all = [
+            ("pods", get!(keys, DEPLOY."pods")),
+            ("start", get!(keys, DEPLOY."start")),
+            ("pod_cpu", get!(keys, DEPLOY."pod_cpu")),
+            ("pod_memory", get!(keys, DEPLOY."pod_memory")),
+            ("pod_cpu_limit", get!(keys, DEPLOY."pod_cpu_limit")),
+            ("image", get!(keys, DEPLOY."image")),
+        ];
+        let (name, first) = all.iter().find_map(|(name, slot)| Some((*name, slot.as_ref()?)))?;
+        let manager = word(get!(keys, DEPLOY."manager")).unwrap_or("none");
+        if !matches!(manager, "kubernetes" | "kubecontrol" | "kube-kata" | "openfaas") {
+            let message = format!("there are no pods with `manager = \"{manager}\"`");
+            let hint = "set `deploy.manager = \"kubernetes\"`, or remove the key";
+            self.error(first.place, format!("deploy.{name}"), message, hint);
+        }
+        let [pods, start, cpu, memory, limit, image] = all.map(|(_, slot)| slot);
+        let request = number(cpu).unwrap_or(0.0);
+        if let (Some(most), Some(slot)) = (number(limit), limit)
+            && most < request
+        {
+            let message = format!("the limit of a pod, {most} cores, is below its request, {request}");
+            self.error(slot.place, "deploy.pod_cpu_limit".into(), message, "raise it, or lower `pod_cpu`");
+        }
+        Some(Pods {
+            per_node: count(pods).unwrap_or(1),
+            start: match word(start) {
+                Some("jobs") => Start::Jobs,
+                Some("calls") => Start::Calls,
+                Some("containers") => Start::Containers,
+                _ => Start::Job,
+            },
+            cpu_request: request,
+            memory_request_bytes: number(memory).unwrap_or(0.0).round() as u64,
+            cpu_limit: number(limit),
+            image_bytes: number(image).unwrap_or(0.0).round() as u64,
+        })
     }
 
     fn error(&mut self, place: Place, key: String, message: impl Into<String>, hint: impl Into<String>) {
@@ -608,6 +650,7 @@ fn balance(word: &str) -> Balance {
         "round-robin" => Balance::RoundRobin,
         "random" => Balance::Random,
         "least-waiting" => Balance::LeastWaiting,
+        "connection" => Balance::Connection,
         _ => Balance::Static,
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use offing_core::{
-    Arrivals, Balance, Deployment, Direction, Distribution, Drop, Manager, Provider, Scope, Sharing, Tier,
+    Arrivals, Balance, Deployment, Direction, Distribution, Drop, Manager, Provider, Scope, Sharing, Start,
+    Tier,
 };
 
 use crate::build::direction;
@@ -266,6 +267,18 @@ fn from_deployment(deployment: &Deployment) -> Written {
     put(keys, DEPLOY, "drop", word(DEPLOY, "drop", drop));
     put(keys, DEPLOY, "provider", word(DEPLOY, "provider", provider(placement.provider)));
     put(keys, DEPLOY, "manager", word(DEPLOY, "manager", manager(placement.manager)));
+    if let Some(pods) = &placement.pods {
+        put(keys, DEPLOY, "pods", Value::Count(pods.per_node.into()));
+        put(keys, DEPLOY, "start", word(DEPLOY, "start", start(pods.start)));
+        if pods.cpu_request > 0.0 {
+            put(keys, DEPLOY, "pod_cpu", Value::Number(pods.cpu_request));
+        }
+        put(keys, DEPLOY, "pod_memory", Value::Number(pods.memory_request_bytes as f64));
+        if let Some(limit) = pods.cpu_limit {
+            put(keys, DEPLOY, "pod_cpu_limit", Value::Number(limit));
+        }
+        put(keys, DEPLOY, "image", Value::Number(pods.image_bytes as f64));
+    }
     written
 }
 
@@ -322,6 +335,16 @@ fn balance(balance: Balance) -> &'static str {
         Balance::RoundRobin => "round-robin",
         Balance::Random => "random",
         Balance::LeastWaiting => "least-waiting",
+        Balance::Connection => "connection",
+    }
+}
+
+fn start(start: Start) -> &'static str {
+    match start {
+        Start::Job => "job",
+        Start::Jobs => "jobs",
+        Start::Calls => "calls",
+        Start::Containers => "containers",
     }
 }
 

@@ -35,11 +35,13 @@ pub mod links;
 mod export;
 mod import;
 mod place;
+mod pods;
 
 pub use derived::{AppNumbers, Cpus, Derived, Inequality, LoadInputs, Semantics, ShapedLegs, derive};
 pub use export::from_deployment;
 pub use import::to_scenario;
 pub use lenient::lenient;
 pub use place::{Nodes, Placed, PlacedLink, place};
+pub use pods::to_pods;
 pub use resolved::{Mode, Resolved, Section, Value};
 pub use strict::{LONGEST_FILE, Rejection, strict};

@@ -114,7 +114,8 @@ const fn count(min: u64, max: u64) -> Kind {
     Kind::Count { min, max }
 }
 
-pub(crate) const BALANCES: &[&str] = &["static", "round-robin", "random", "least-waiting"];
+pub(crate) const BALANCES: &[&str] = &["static", "round-robin", "random", "least-waiting", "connection"];
+pub(crate) const STARTS: &[&str] = &["job", "jobs", "calls", "containers"];
 pub(crate) const DROPS: &[&str] = &["newest", "oldest"];
 pub(crate) const PROVIDERS: &[&str] = &["docker", "qemu", "gcp", "aws", "baremetal"];
 pub(crate) const MANAGERS: &[&str] =
@@ -465,6 +466,42 @@ pub(crate) const DEPLOY: &[Key] = &[
         Value("\"none\""),
         "\"kubernetes\"",
         "What runs the application on them.",
+    ),
+    key("pods", count(1, 1000), Words("one"), "30", "Pods per target node, where Kubernetes runs them."),
+    key(
+        "start",
+        Kind::Choice(STARTS),
+        Words("`\"job\"`"),
+        "\"jobs\"",
+        "How N pods are asked for: one Job that runs N pods; N Jobs one after the other; N Jobs by N clients at once; one pod with N containers.",
+    ),
+    key(
+        "pod_cpu",
+        Kind::Cores,
+        Words("nothing is set aside"),
+        "0.05",
+        "Processor time that the scheduler sets aside for each pod: its request.",
+    ),
+    key(
+        "pod_memory",
+        Kind::Size { zero: true },
+        Words("none"),
+        "\"500 MiB\"",
+        "Memory that the scheduler sets aside for each pod: its request.",
+    ),
+    key(
+        "pod_cpu_limit",
+        Kind::Cores,
+        Words("no limit"),
+        "0.5",
+        "Processor time that each pod may use at most, per period of 100 ms.",
+    ),
+    key(
+        "image",
+        Kind::Size { zero: true },
+        Words("none"),
+        "\"120 MB\"",
+        "Size of the image that each node pulls before its first pod starts; none if it is there already.",
     ),
 ];
 

@@ -210,6 +210,9 @@ impl<'m> Sweep<'m> {
             return false;
         }
         let d = self.models.effective(deployment);
+        if d.targets().quota != deployment.targets().quota {
+            return false; // The limit of pods: the same.
+        }
         may_apply(&d) && downlink(&d, self.models).is_some()
     }
 

@@ -24,6 +24,7 @@ mod network;
 mod node;
 mod recorder;
 mod report;
+pub mod start;
 mod stations;
 mod streams;
 mod tables;

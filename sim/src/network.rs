@@ -405,6 +405,10 @@ impl Network {
                 let word = self.streams.block(Purpose::Route as u32, endpoint, index)[0];
                 Some(((u64::from(word) * nodes) >> 32) as u32)
             }
+            Balance::Connection => {
+                let word = self.streams.block(Purpose::Route as u32, endpoint, 0)[0];
+                Some(((u64::from(word) * nodes) >> 32) as u32)
+            }
             Balance::LeastWaiting => None,
         }
     }

@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     Route = 4,
     /// Offset of a node's quota period: index 0.
     Quota = 5,
+    /// Of a kubelet: where its lists and its batches are when pods are asked for: index 0.
+    Kubelet = 6,
+    /// Which of equally good nodes pod `index` of a start gets: entity 0.
+    Schedule = 7,
     /// Stage `s` of a request is purpose `Stage + s`: work and output. Stage 0 is in `Request`.
     Stage = 16,
 }

@@ -92,6 +92,7 @@ fn local(workers: u32) -> Deployment {
             drop: Drop::Newest,
             provider: Provider::Docker,
             manager: Manager::None,
+            pods: None,
         },
         duration: Span::from_millis(20_000),
         warm_up: Span::ZERO,

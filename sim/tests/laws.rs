@@ -69,6 +69,7 @@ fn deployment() -> impl Strategy<Value = Deployment> {
         Just(Balance::Static),
         Just(Balance::RoundRobin),
         Just(Balance::Random),
+        Just(Balance::Connection),
         Just(Balance::LeastWaiting)
     ];
     let limit = prop_oneof![2 => Just(None), 1 => (0u32..6).prop_map(Some)];

@@ -29,6 +29,8 @@ mod accuracy;
 mod next;
 mod predict;
 
+pub mod start;
+
 pub use accuracy::{
     Accuracy, Choice, Compared, Effort, Limit, MetricError, accuracy, by_deployment, compare, is_seen,
 };

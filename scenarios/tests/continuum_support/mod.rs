@@ -77,6 +77,7 @@ pub fn deployment(placed: &Placed) -> Deployment {
             drop: Drop::Newest,
             provider: placed.provider,
             manager: placed.manager,
+            pods: None,
         },
         tiers,
         links: link.into_iter().collect(),

@@ -50,6 +50,7 @@ pub fn queue(endpoints: u32, rate_hz: f64, workers: u32, work: Distribution, dur
             drop: Drop::Newest,
             provider: Provider::Docker,
             manager: Manager::None,
+            pods: None,
         },
         duration: Span::from_millis(duration_s * 1000),
         warm_up: Span::ZERO,

@@ -90,8 +90,7 @@ pub fn deployment() -> impl Strategy<Value = Deployment> {
     let app = (arrivals(), work(), work(), work(), bytes(), bytes(), 1u32..12);
     let nodes = (1u32..9, 1u32..5, 1u32..6, 1u32..25);
     let quota = prop_oneof![2 => Just(1.0), 1 => 0.1f64..1.0];
-    let balance =
-        prop_oneof![2 => Just(Balance::Static), 1 => Just(Balance::RoundRobin), 1 => Just(Balance::Random)];
+    let balance = prop_oneof![2 => Just(Balance::Static), 1 => Just(Balance::RoundRobin), 1 => Just(Balance::Random), 1 => Just(Balance::Connection)];
     let limit = (
         prop_oneof![2 => Just(None), 1 => (0u32..6).prop_map(Some)],
         prop_oneof![Just(Drop::Newest), Just(Drop::Oldest)],

@@ -119,6 +119,7 @@ pub fn deployment(a: Axes) -> Deployment {
             drop: Drop::Newest,
             provider: Provider::Docker,
             manager: Manager::None,
+            pods: None,
         },
         duration: Span::from_millis(63_000),
         warm_up: Span::from_millis(3_000),
