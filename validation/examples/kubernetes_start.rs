@@ -6,10 +6,14 @@
 use std::fs;
 
 use offing_core::Start;
-use offing_models::{ModelSet, Version};
+use offing_models::{ModelSet, StartModel, Version};
 use offing_sim::start::PHASES;
 use offing_validation::start::{MeasuredStart, fit_starts, measured_starts, predicted_start};
 
+/// Cores of the lab's host, which carries the control plane and all nodes. The machine that runs this does not matter.
+const CORES: u32 = 2;
+/// Where the fit begins.
+const PRIORS: &str = include_str!("../data/kubernetes-start/priors.toml");
 /// Numbers of pods that are fitted; all others are held out.
 const FITTED: [u32; 4] = [5, 20, 45, 80];
 
@@ -20,12 +24,12 @@ fn main() {
     });
     let text = fs::read_to_string(&path).expect("the file can be read");
     let starts = measured_starts(&text).expect("the file is one of kubernetes-start.py");
-    // The lab's nodes are containers on one host of two cores.
-    let shipped = ModelSet::default().start(Version::MEASURED);
-    let prior = offing_models::StartModel { host_cores: 2, ..shipped };
+    let on_lab = |set: &ModelSet| StartModel { host_cores: CORES, ..set.start(Version::MEASURED) };
+    let shipped = on_lab(&ModelSet::default());
+    let prior = on_lab(&ModelSet::read(PRIORS).expect("the priors can be read"));
     let is_fitted = |start: &&MeasuredStart| start.start == Start::Job && FITTED.contains(&start.count);
     let fitted: Vec<MeasuredStart> = starts.iter().filter(is_fitted).cloned().collect();
-    let (model, works) = fit_starts(&prior, &fitted, 2);
+    let (model, works) = fit_starts(&prior, &fitted, CORES);
     for work in works {
         println!(
             "{:<18} value = {:.1}, unit = \"ms\", error = {:.1}",
@@ -37,7 +41,7 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for start in &starts {
-        let told = predicted_start(start, &model, 2);
+        let told = predicted_start(start, &model, CORES);
         for (at, phase) in PHASES.iter().enumerate() {
             let ([mean, last], passed) = (start.phases[at], told.phases[at]);
             println!(
@@ -56,8 +60,8 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|");
     for start in &starts {
-        let of = |model| predicted_start(start, model, 2);
-        let (told, as_shipped) = (of(&model), of(&prior));
+        let of = |model| predicted_start(start, model, CORES);
+        let (told, as_shipped) = (of(&model), of(&shipped));
         let mean = start.phases[PHASES.len() - 1][1];
         let (low, high) = start.ready_s.iter().fold((f64::MAX, 0.0f64), |(l, h), &s| (l.min(s), h.max(s)));
         println!(
