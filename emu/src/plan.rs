@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use offing_core::{Deployment, Direction, Link, Manager, Provider, Rate, Scope, Sharing, Span, Tier};
+use offing_core::{Deployment, Direction, Link, Manager, Provider, Rate, Scope, Sharing, Span, Start, Tier};
 use serde::{Deserialize, Serialize};
 
 use crate::application::{self, Application, Transport};
@@ -366,6 +366,15 @@ fn unsupported(deployment: &Deployment, settings: &Settings, manager: Manager) -
     if manager == Manager::Kubernetes && settings.pin {
         reasons.push("pods are not pinned to processors; leave out `--pin`".into());
     }
+    if let (Manager::Kubernetes, Some(pods)) = (manager, &placement.pods)
+        && (pods.per_node > 1 || pods.start != Start::Job || pods.cpu_limit.is_some())
+    {
+        reasons.push(
+            "a target node is measured as one pod that may use all its cores; leave out `deploy.pods`, `start` and \
+             `pod_cpu_limit`"
+                .into(),
+        );
+    }
     reasons.extend(application::unsupported(deployment));
     if is_elsewhere {
         return reasons;
@@ -561,7 +570,7 @@ impl RunPlan {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use offing_core::{App, Arrivals, Balance, Distribution, Drop, Placement, Stage};
+    use offing_core::{App, Arrivals, Balance, Distribution, Drop, Placement, Pods, Stage};
 
     const HOST: Host = Host { cores: 4.0, memory_bytes: 8 << 30 };
 
@@ -685,6 +694,14 @@ pub(crate) mod tests {
         for word in ["deploy.provider", "fair sharing", "--links forwarder"] {
             assert!(refused.contains(word), "{refused}");
         }
+        odd = deployment(Scope::Node, 8e6);
+        odd.placement.manager = Manager::Kubernetes;
+        let cluster = Settings { nodes: Nodes::Existing, ..Settings::default() };
+        odd.placement.pods = Some(Pods { cpu_request: 0.5, ..Pods::default() });
+        assert!(one(&odd, &cluster).is_ok());
+        odd.placement.pods = Some(Pods { per_node: 3, ..Pods::default() });
+        let refused = one(&odd, &cluster).unwrap_err();
+        assert!(refused.contains("measured as one pod"), "{refused}");
         odd = deployment(Scope::Node, 8e6);
         odd.tiers[0].speed = 0.5;
         let speed =
