@@ -88,8 +88,11 @@ pub fn run(args: &Loop) -> Result<(), Failure> {
     rounds.go()
 }
 
+/// A loop's folder, what was asked, and the scenario with the files that it names.
+type Begun = (PathBuf, Asked, (Scenario, Vec<Input>));
+
 /// A new loop and its folder.
-fn begun(args: &Loop) -> Result<(PathBuf, Asked, (Scenario, Vec<Input>)), Failure> {
+fn begun(args: &Loop) -> Result<Begun, Failure> {
     let file = args.file.as_ref().expect("the command line demands it unless a loop is resumed");
     models::choose(args.models.as_deref())?;
     let (scenario, inputs) = explore::read(file, &args.asking.assignments, &args.asking.reading)?;
@@ -123,7 +126,7 @@ fn begun(args: &Loop) -> Result<(PathBuf, Asked, (Scenario, Vec<Input>)), Failur
 }
 
 /// The loop in a folder.
-fn resumed(path: &Path, args: &Loop) -> Result<(PathBuf, Asked, (Scenario, Vec<Input>)), Failure> {
+fn resumed(path: &Path, args: &Loop) -> Result<Begun, Failure> {
     let file = path.join(ASKED);
     let unreadable = |cause| Failure::Unreadable { file: file.display().to_string(), cause };
     if !file.is_file() {
