@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p offing-validation --example kubernetes_start [validation/data/kubernetes-start/pods.csv]`
 
+#![allow(clippy::print_stdout, reason = "it prints tables")]
+
 use std::fs;
 
 use offing_core::Start;
