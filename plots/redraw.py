@@ -86,7 +86,7 @@ FIGURES = {
     "sensitivity": bars("axis", "share_percent", "metric", "explained by this setting alone (%)"),
     "calibration": calibration,
     "utilization": bars("row", "utilization_percent", "tier", "processor use (%)"),
-    "energy": bars("row", "energy_j_per_request", "source", "energy per request (J)"),
+    "energy": bars("row", "energy_j_per_request", "tier", "energy per request (J)"),
 }
 
 
