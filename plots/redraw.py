@@ -76,6 +76,24 @@ def calibration(data, axes):
     axes.legend()
 
 
+def validation(data, axes):
+    for metric, rows in data.groupby("metric"):
+        spread = [(rows.predicted_ms - rows.predicted_low_ms).clip(lower=0), (rows.predicted_high_ms - rows.predicted_ms).clip(lower=0)]
+        axes.errorbar(rows.measured_ms, rows.predicted_ms, yerr=spread, fmt="o", markersize=3, linewidth=1, label=metric)
+    axes.axline((1, 1), slope=1, color="grey", linestyle="--")
+    axes.set(xlabel="measured (ms)", ylabel="predicted (ms)", xscale="log", yscale="log")
+    axes.legend()
+
+
+def answer(data, axes):
+    for series, rows in data.groupby("series"):
+        rows = rows.sort_values("value")
+        axes.plot(rows.value, rows.metric, marker="o", markersize=3, label=series)
+        axes.fill_between(rows.value, rows.low, rows.high, alpha=0.2)
+    axes.set(xlabel="value of the key", ylabel="metric")
+    axes.legend()
+
+
 FIGURES = {
     "parts": parts,
     "heatmap": heatmap, "heatmap_2": heatmap, "heatmap_3": heatmap,
@@ -84,7 +102,8 @@ FIGURES = {
     "distribution": distribution("share", "share of requests", "linear"),
     "tail": distribution("missing_share", "share that takes longer", "log"),
     "sensitivity": bars("axis", "share_percent", "metric", "explained by this setting alone (%)"),
-    "calibration": calibration,
+    "calibration": calibration, "validation": validation,
+    "answer": answer,
     "utilization": bars("row", "utilization_percent", "tier", "processor use (%)"),
     "energy": bars("row", "energy_j_per_request", "tier", "energy per request (J)"),
 }

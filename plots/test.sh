@@ -27,8 +27,14 @@ sed -n '/^```python$/,/^```$/{/^```/d;p}' docs/python.md >"$work/recipe.py"
 (cd "$work" && "$venv/bin/python" recipe.py >recipe.txt) || { tail -20 "$work/recipe.txt"; exit 1; }
 grep -q "lowest cost_usd_per_hour" "$work/recipe.txt"
 
-"$venv/bin/python" plots/redraw.py "$work/results/cameras/figures" "$work/redrawn" >"$work/log"
-for csv in "$work"/results/cameras/figures/*.csv; do
-    grep -q "<path" "$work/redrawn/$(basename "$csv" .csv).svg"
+"$offing" invert report/browser/cameras.toml --for tier.endpoint.nodes --such-that "load < 0.9" --out "$work/results/inverse" >"$work/log"
+"$offing" report "$work/results/inverse" --figures svg >"$work/log"
+"$offing" validate validation/data/docker-unseen --models docker --out "$work/results/validation" >"$work/log"
+"$offing" report "$work/results/validation" --figures svg >"$work/log"
+for result in cameras inverse validation; do
+    "$venv/bin/python" plots/redraw.py "$work/results/$result/figures" "$work/redrawn" >"$work/log"
+    for csv in "$work/results/$result"/figures/*.csv; do
+        grep -q "<path" "$work/redrawn/$(basename "$csv" .csv).svg"
+    done
 done
 echo "python_recipe: $(grep -c . "$work/recipe.py") lines of docs/python.md, $(ls "$work/redrawn" | wc -l) figures redrawn"
