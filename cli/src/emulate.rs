@@ -23,6 +23,7 @@ use crate::args::{
     self, Doctor, Emulate, EmulateDown, EmulateList, EmulatePlan, EmulateProve, How, Links, State,
 };
 use crate::failure::Failure;
+use crate::kept;
 use crate::output::{Output, note, on_first_signal, print, print_json};
 
 pub fn run(command: &Emulate) -> Result<(), Failure> {
@@ -283,7 +284,7 @@ fn open(folder: &Path, input: &Path) -> Result<[Output; 2], Failure> {
 }
 
 fn finish(file: Output, value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).expect("plans and proofs are plain data") + "\n";
+    let text = kept::pretty(value);
     file.finish(|out| out.write_all(text.as_bytes()))
 }
 

@@ -88,7 +88,10 @@ pub fn collect(plan: &Plan<'_>, folder: &Folder, choosing: &Choosing, started: u
 pub fn scenario(args: &Explore) -> Result<(Scenario, Vec<Input>), Failure> {
     let (mut scenario, inputs) = match (&args.file, &args.resume) {
         (None, Some(folder)) => from_folder(folder)?,
-        (file, _) => from_file(args, file.as_deref().expect("one of the two is there"))?,
+        (file, _) => {
+            let file = file.as_deref().expect("one of the two is there");
+            read(file, &args.assignments, &args.reading)?
+        }
     };
     if let Some(seed) = args.seed {
         scenario.seed = seed;
@@ -153,12 +156,6 @@ pub fn plan(scenario: &Scenario, inputs: Vec<Input>, is_exact: bool) -> Result<P
 
 pub fn threads(choosing: &Choosing) -> Option<usize> {
     choosing.threads.map(usize::from)
-}
-
-/// The scenario in a file of the user's, and the files that it names.
-fn from_file(args: &Explore, file: &Path) -> Result<(Scenario, Vec<Input>), Failure> {
-    let (assignments, reading) = (&args.assignments, &args.reading);
-    read(file, assignments, reading)
 }
 
 /// The scenario in a file, with keys replaced, and the files that it names.

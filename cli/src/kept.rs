@@ -15,6 +15,7 @@ use offing_explore::Input;
 use offing_models::ModelSet;
 use offing_scenarios::{Scenario, canonical};
 use offing_validation::sha256;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -50,12 +51,7 @@ pub struct Kept {
 impl Kept {
     /// Makes a folder, or takes an empty one.
     pub fn open(path: &Path) -> Result<Kept, Failure> {
-        if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Failure::Refused {
-                message: format!("`{}` is not empty", path.display()),
-                hint: Some("name a new folder with `--out DIR`".into()),
-            });
-        }
+        fresh(path, "name a new folder with `--out DIR`")?;
         fs::create_dir_all(path).map_err(|cause| unwritable(path, cause))?;
         Ok(Kept { path: path.to_owned(), started_unix_s: manifest::now_unix_s() })
     }
@@ -113,8 +109,19 @@ impl Kept {
     }
 }
 
+/// Refuses a folder that something is in already.
+pub fn fresh(path: &Path, hint: &str) -> Result<(), Failure> {
+    match fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+        false => Ok(()),
+        true => Err(Failure::Refused {
+            message: format!("`{}` is not empty", path.display()),
+            hint: Some(hint.into()),
+        }),
+    }
+}
+
 /// As files have it: for people too.
-pub fn pretty(value: &Value) -> String {
+pub fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data") + "\n"
 }
 

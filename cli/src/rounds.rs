@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use offing_core::{Deployment, Summary, units};
-use offing_emu::record::{Record, hash};
+use offing_emu::record::{Record, hash, write_whole};
 use offing_emu::{Campaign, Finished, Order, Plan as Plans, Subject};
 use offing_explore::{Folder, Found, Input, Judge, Metrics, Plan, Shard, on_threads, sweep};
 use offing_models::ModelSet;
+use offing_report::capital;
 use offing_scenarios::Scenario;
 use offing_validation::{
     AROUND_S, Candidate, Effort, Measured, Numbers, draws, fit, interval, learn, measured_numbers, next,
@@ -31,6 +32,7 @@ use crate::args::{Choosing, How, Loop, Provider};
 use crate::calibrate::{is_of_a_run, refused, settings};
 use crate::emulate::{planned, run as emulation};
 use crate::failure::Failure;
+use crate::kept::{self, MODELS, pretty};
 use crate::output::{Screen, end_on_first_signal, note, print, print_json, say_on_interrupt};
 use crate::page::{self, Page, Style, count, percent, significant};
 use crate::progress::Progress;
@@ -49,7 +51,6 @@ const MOST_ROUNDS: usize = 20;
 const CONFIDENCE: f64 = 0.95;
 
 const ASKED: &str = "asked.json";
-const MODELS: &str = "models.toml";
 
 /// What was asked, kept for those who go on.
 #[derive(Serialize, Deserialize)]
@@ -100,12 +101,7 @@ fn begun(args: &Loop) -> Result<Begun, Failure> {
         let name = format!("loop-{}", manifest::stamp(manifest::now_unix_s()));
         ["results", &scenario.name, &name].iter().collect()
     });
-    if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Failure::Refused {
-            message: format!("`{}` is not empty", path.display()),
-            hint: Some("name another folder, or go on with `--resume`".into()),
-        });
-    }
+    kept::fresh(&path, "name another folder, or go on with `--resume`")?;
     // Whoever goes on may stand in another folder.
     let absolute = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
     let asked = Asked {
@@ -119,9 +115,9 @@ fn begun(args: &Loop) -> Result<Begun, Failure> {
     let plan = explore::plan(&scenario, inputs.clone(), false)?;
     Folder::open(&path.join("01-explore"), &plan)?;
     if let Some(given) = &args.models {
-        write(&path.join(MODELS), &models::text(given)?)?;
+        write_whole(&path.join(MODELS), models::text(given)?.as_bytes())?;
     }
-    write(&path.join(ASKED), &pretty(&asked))?;
+    write_whole(&path.join(ASKED), pretty(&asked).as_bytes())?;
     Ok((path, asked, (scenario, inputs)))
 }
 
@@ -142,21 +138,9 @@ fn resumed(path: &Path, args: &Loop) -> Result<Begun, Failure> {
     let scenario = explore::from_folder(&path.join("01-explore"))?;
     if let Some(budget) = args.budget {
         asked.budget_s = budget.as_secs_f64();
-        write(&file, &pretty(&asked))?;
+        write_whole(&file, pretty(&asked).as_bytes())?;
     }
     Ok((path.to_owned(), asked, scenario))
-}
-
-fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("plain data") + "\n"
-}
-
-/// Writes a file under another name first: a name stands for a whole file, whatever ends the process.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let unfinished = path.with_extension("unfinished");
-    fs::write(&unfinished, text)
-        .and_then(|()| fs::rename(&unfinished, path))
-        .map_err(|cause| Failure::Unwritable { file: format!("`{}`", path.display()), cause })
 }
 
 /// A deployment that is on the shortlist, or was and is measured.
@@ -472,7 +456,7 @@ impl Rounds<'_> {
     fn spend(&self, step: &str, seconds: u64) -> Result<(), Failure> {
         let mut clock = self.clock()?;
         *clock.entry(step.into()).or_default() += seconds;
-        write(&self.path.join("clock.json"), &pretty(&clock))
+        Ok(write_whole(&self.path.join("clock.json"), pretty(&clock).as_bytes())?)
     }
 
     /// What a step took of the budget: the planned time, or that of the clock where that is more. A rehearsal spends what the
@@ -507,9 +491,9 @@ impl Rounds<'_> {
             let files =
                 json!({ MODELS: hash(fit.text.as_bytes()), "parameters.json": hash(parameters.as_bytes()) });
             all.insert("files".into(), files);
-            write(&path.join(MODELS), &fit.text)?;
-            write(&path.join("parameters.json"), &parameters)?;
-            write(&path.join(emulation::MANIFEST), &pretty(&all))?;
+            write_whole(&path.join(MODELS), fit.text.as_bytes())?;
+            write_whole(&path.join("parameters.json"), parameters.as_bytes())?;
+            write_whole(&path.join(emulation::MANIFEST), pretty(&all).as_bytes())?;
         }
         let file = path.join(MODELS);
         let models = models::read(&file)?;
@@ -705,13 +689,13 @@ impl Rounds<'_> {
             "rounds": self.judged,
             "steps": self.steps,
         });
-        let text = self.words(confirmed, &reason, (pick, runner_up), doubt, &first);
-        write(&self.path.join("loop.json"), &pretty(&told))?;
-        write(&self.path.join("loop.md"), &text)?;
+        let blocks = self.words(confirmed, &reason, (pick, runner_up), doubt, &first);
+        write_whole(&self.path.join("loop.json"), pretty(&told).as_bytes())?;
+        write_whole(&self.path.join("loop.md"), markdown(&blocks).as_bytes())?;
         if self.args.json {
             print_json(&told)?;
         } else {
-            print(&on_screen(&text, &self.path))?;
+            print(&on_screen(&blocks, &self.path))?;
         }
         if confirmed { Ok(()) } else { Err(Failure::Told(ExitCode::from(1))) }
     }
@@ -724,15 +708,14 @@ impl Rounds<'_> {
         (pick, runner_up): (Option<&Thought>, Option<&Thought>),
         doubt: Option<[f64; 2]>,
         first: &str,
-    ) -> String {
+    ) -> Vec<Block> {
         let metric = self.metric();
-        let mut text = format!(
-            "# {}: {}\n\n{}.\n\n",
-            self.scenario.name,
-            if confirmed { "the pick is confirmed" } else { "not confirmed" },
-            sentence(reason)
-        );
-        let about = |label: &str, thought: &Thought| {
+        let verdict = if confirmed { "the pick is confirmed" } else { "not confirmed" };
+        let mut blocks = vec![
+            Block::Title(format!("{}: {verdict}", self.scenario.name)),
+            Block::Paragraph(format!("{}.", capital(reason))),
+        ];
+        let about = |thought: &Thought| {
             let axes: Vec<String> =
                 thought.axes.iter().map(|(key, value)| format!("{key} {value}")).collect();
             let axes = if axes.is_empty() { "the only one".into() } else { axes.join(", ") };
@@ -742,8 +725,7 @@ impl Rounds<'_> {
                 None => "not measured".into(),
             };
             format!(
-                "**{label}**: number {} ({axes}), deployment {}. {metric}: predicted {} (95 % of runs between {} and {}), \
-                 {measured}.\n\n",
+                "number {} ({axes}), deployment {}. {metric}: predicted {} (95 % of runs between {} and {}), {measured}.",
                 thought.number,
                 &thought.deployment[..8.min(thought.deployment.len())],
                 significant(thought.predicted),
@@ -751,15 +733,10 @@ impl Rounds<'_> {
                 significant(high),
             )
         };
-        match pick {
-            Some(pick) => text += &about("The pick", pick),
-            None => text += "**The pick**: none.\n\n",
-        }
-        match runner_up {
-            Some(other) => text += &about("The runner-up", other),
-            None => text += "**The runner-up**: none that meets the requirements.\n\n",
-        }
-        text += "**The doubt that is left**: ";
+        blocks.push(Block::Fact("The pick", pick.map_or_else(|| "none.".into(), about)));
+        let none = || "none that meets the requirements.".into();
+        blocks.push(Block::Fact("The runner-up", runner_up.map_or_else(none, about)));
+        let mut text = String::new();
         match doubt {
             Some([probability, loss]) => {
                 text += &format!(
@@ -780,46 +757,69 @@ impl Rounds<'_> {
                      these two apart. ";
         }
         text += "Each deployment was measured once. Deployments that are not on the shortlist are known by prediction \
-                 alone.\n\n";
-        text += &format!(
-            "Of {} to measure in, {} are spent{}.\n\n| step | what it did | spent |\n|---|---|---|\n",
+                 alone.";
+        blocks.push(Block::Fact("The doubt that is left", text));
+        let counted = match self.asked.on {
+            Provider::Rehearsal => " (a rehearsal counts what the runs would take)",
+            _ => "",
+        };
+        blocks.push(Block::Paragraph(format!(
+            "Of {} to measure in, {} are spent{counted}.",
             units::write_seconds(self.asked.budget_s),
             units::write_seconds(self.spent_s),
-            if self.asked.on == Provider::Rehearsal {
-                " (a rehearsal counts what the runs would take)"
-            } else {
-                ""
-            }
-        );
-        for Step { folder, did, spent_s } in &self.steps {
+        )));
+        let mut rows = vec![["step", "what it did", "spent"].map(String::from).to_vec()];
+        rows.extend(self.steps.iter().map(|Step { folder, did, spent_s }| {
             let spent = if *spent_s > 0.0 { units::write_seconds(*spent_s) } else { String::new() };
-            text += &format!("| {folder} | {did} | {spent} |\n");
-        }
+            vec![folder.clone(), did.clone(), spent]
+        }));
+        blocks.push(Block::Table(rows));
         if !confirmed {
-            text += &format!("\nGo on with more time: `{} --budget TIME`\n", self.go_on);
+            blocks.push(Block::Paragraph(format!("Go on with more time: `{} --budget TIME`", self.go_on)));
         }
-        text
+        blocks
     }
 }
 
-/// The page of plain words as a terminal shows it, and what to do next.
-fn on_screen(text: &str, folder: &Path) -> String {
+/// A piece of the page of plain words.
+enum Block {
+    Title(String),
+    Paragraph(String),
+    /// What a text is about, and the text.
+    Fact(&'static str, String),
+    /// Rows, the first of which is the heading.
+    Table(Vec<Vec<String>>),
+}
+
+impl Block {
+    fn markdown(&self) -> String {
+        match self {
+            Block::Title(text) => format!("# {text}"),
+            Block::Paragraph(text) => text.clone(),
+            Block::Fact(label, text) => format!("**{label}**: {text}"),
+            Block::Table(rows) => {
+                let mut lines: Vec<String> =
+                    rows.iter().map(|row| format!("| {} |", row.join(" | "))).collect();
+                lines.insert(1, "|---".repeat(rows[0].len()) + "|");
+                lines.join("\n")
+            }
+        }
+    }
+}
+
+/// The page of plain words as a file has it.
+fn markdown(blocks: &[Block]) -> String {
+    blocks.iter().map(Block::markdown).collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+/// The same as a terminal shows it, and what to do next.
+fn on_screen(blocks: &[Block], folder: &Path) -> String {
     let mut page = Page::new(Screen::of_stdout());
-    for block in text.split("\n\n").map(str::trim_end) {
-        if let Some(title) = block.strip_prefix("# ") {
-            page.paragraph(title);
-        } else if block.starts_with('|') {
-            let cells = |row: &str| -> Vec<String> {
-                row.trim_matches('|').split('|').map(|cell| cell.trim().to_string()).collect()
-            };
-            let rows = block.lines().filter(|row| !row.starts_with("|-")).map(cells);
-            page.columns(&rows.collect::<Vec<_>>());
-        } else if let Some((mark, rest)) =
-            block.strip_prefix("**").and_then(|marked| marked.split_once("**: "))
-        {
-            page.marked(Style::Bold, &format!("{mark}:"), rest);
-        } else {
-            page.paragraph(block);
+    for block in blocks {
+        match block {
+            Block::Title(text) | Block::Paragraph(text) => page.paragraph(text),
+            Block::Fact(label, text) => page.marked(Style::Bold, &format!("{label}:"), text),
+            Block::Table(rows) => page.columns(rows),
         }
         page.blank();
     }
@@ -849,12 +849,4 @@ fn doubt(judged: &Judged) -> Option<[f64; 2]> {
     let losses: Vec<f64> = (0..DRAWS).map(|draw| (pick.drawn[draw] - best(draw)).max(0.0)).collect();
     let wins = losses.iter().filter(|loss| **loss == 0.0).count();
     Some([wins as f64 / DRAWS as f64, losses.iter().sum::<f64>() / DRAWS as f64])
-}
-
-/// With a capital letter.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }

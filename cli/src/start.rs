@@ -11,7 +11,7 @@ use crate::args::StartPods;
 use crate::failure::Failure;
 use crate::output::{Screen, issues, note, print, print_json};
 use crate::page::{Page, Style, count, significant};
-use crate::{input, models};
+use crate::{input, models, row};
 
 /// Deployments of a space that are looked at, at most.
 const MOST_STARTS: u128 = 1000;
@@ -358,14 +358,9 @@ fn csv(cases: &[Case]) -> String {
         }
         rows.push(row);
     }
-    let quoted = |cell: &String| {
-        if cell.contains([',', '"', '\n']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.clone()
-        }
-    };
-    rows.iter().map(|row| row.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n").collect()
+    rows.iter()
+        .map(|row| row.iter().map(|cell| row::quoted(cell)).collect::<Vec<_>>().join(",") + "\n")
+        .collect()
 }
 
 /// A version of Kubernetes as it is typed.

@@ -105,12 +105,7 @@ impl Record {
     /// # Errors
     /// The disk fails; then the file is as it was.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EmuError> {
-        let (path, temporary) = (self.path.join(name), self.path.join(format!("{UNFINISHED}{name}")));
-        let done = write_through(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
-        done.map_err(|cause| {
-            let _ = fs::remove_file(&temporary);
-            EmuError::file(&path, cause)
-        })
+        write_whole(&self.path.join(name), bytes)
     }
 
     /// Writes a run, in place of one of that name; `files` are further files of its folder.
@@ -155,6 +150,20 @@ impl Record {
 /// SHA-256 in hexadecimal digits.
 pub fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a file under another name, brings it to the disk and renames it: its name stands for a whole file.
+///
+/// # Errors
+/// The disk fails; then the file is as it was.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EmuError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!("{UNFINISHED}{name}"));
+    let done = write_through(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    done.map_err(|cause| {
+        let _ = fs::remove_file(&temporary);
+        EmuError::file(path, cause)
+    })
 }
 
 fn write_through(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -139,7 +139,7 @@ fn heat_maps(findings: &Findings) -> Vec<Figure> {
                 caption: format!(
                     "{} in ms of what is processed on {}.{each} A crossed cell was not simulated: every deployment \
                      there was rejected for a reason that holds without simulation, listed below.",
-                    capital(&latency),
+                    words::capital(&latency),
                     map.tier
                 ),
                 alternative: format!(
@@ -240,7 +240,7 @@ fn crowds(findings: &Findings) -> Vec<Figure> {
             caption: format!(
                 "{} of the deployments that were simulated, on a logarithmic scale.{many} Points that are missing \
                  here but shown above were rejected for their load without simulation.",
-                capital(&metric)
+                words::capital(&metric)
             ),
             alternative: format!(
                 "Lines of the {metric} against endpoints per target node for {}; the highest is {} ms.",
@@ -700,7 +700,7 @@ fn answers(findings: &Findings) -> Option<Figure> {
     let found = answer.text.as_deref().unwrap_or("no value");
     Some(Figure {
         name: "answer",
-        title: format!("{} against {key}", capital(&words::metric(&metric).0)),
+        title: format!("{} against {key}", words::capital(&words::metric(&metric).0)),
         caption: format!(
             "The mean of {} runs with different seeds at each value, and its 95 % interval. The answer \
              is {found}.",
@@ -721,9 +721,4 @@ fn answers(findings: &Findings) -> Option<Figure> {
             kinds: None,
         },
     })
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

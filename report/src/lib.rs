@@ -37,4 +37,4 @@ pub use figures::{breakdown, figures};
 pub use folder::{Findings, ReadError, read, read_with};
 pub use page::{answer, page};
 pub use ro_crate::{FILE as RO_CRATE, ro_crate};
-pub use words::metric;
+pub use words::{capital, metric};

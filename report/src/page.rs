@@ -139,7 +139,7 @@ fn kind(findings: &Findings) -> &'static str {
 pub fn answer(findings: &Findings) -> String {
     let subjects = subjects::subjects(findings);
     let mut told: Vec<String> = Vec::new();
-    told.extend(findings.looped.iter().map(|looped| capital(&looped.reason)));
+    told.extend(findings.looped.iter().map(|looped| words::capital(&looped.reason)));
     if let Some(found) = &findings.found {
         let numbers = &found.numbers;
         let all = numbers.looked_at - numbers.excluded;
@@ -234,7 +234,7 @@ fn inverse_answer(answer: &Answer) -> String {
     match (&answer.metric, &answer.text) {
         (Some(metric), Some(text)) => format!(
             "{} of {} is equal with {key} of {text}{interval}{}.",
-            capital(&words::metric(metric).0),
+            words::capital(&words::metric(metric).0),
             words::list(&answer.between),
             answer
                 .better_below
@@ -243,7 +243,7 @@ fn inverse_answer(answer: &Answer) -> String {
         ),
         (Some(metric), None) => format!(
             "{} of {} is nowhere equal in the range that was tried{}.",
-            capital(&words::metric(metric).0),
+            words::capital(&words::metric(metric).0),
             words::list(&answer.between),
             answer
                 .better_below
@@ -305,7 +305,7 @@ fn fitted_answer(fitted: &Fitted) -> String {
 }
 
 fn subtitle(findings: &Findings) -> String {
-    let mut words = vec![capital(kind(findings))];
+    let mut words = vec![words::capital(kind(findings))];
     let manifest = findings.sources.iter().find_map(|source| source.manifest.as_ref());
     if let Some(end) = manifest.and_then(|manifest| made(manifest, "end")).as_ref().and_then(Value::as_str) {
         words.push(end.get(..10).unwrap_or(end).to_owned());
@@ -320,11 +320,6 @@ fn subtitle(findings: &Findings) -> String {
 fn made(manifest: &Value, name: &str) -> Option<Value> {
     let of = |value: &Value| value.get(name).filter(|value| !value.is_null()).cloned();
     manifest.get("made").and_then(of).or_else(|| of(manifest))
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn sections(
@@ -854,7 +849,7 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
         })
         .collect();
     if !ties.is_empty() {
-        let _ = writeln!(body, "<p>{}.</p>", text(&capital(&words::list(&ties))));
+        let _ = writeln!(body, "<p>{}.</p>", text(&words::capital(&words::list(&ties))));
     }
     body.push_str("<p class=\"quiet\">Numbers in brackets are 95 % intervals: what chance within one run leaves open.</p>\n");
     body
@@ -947,7 +942,7 @@ fn caveats(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Stri
     if found.numbers.decided_early > 0 {
         items.push(format!("{} missed a requirement so clearly that simulation stopped early; their other numbers are from the part that ran.", words::some(found.numbers.decided_early, "deployment")));
     }
-    items.extend(found.notes.iter().map(|note| capital(note)));
+    items.extend(found.notes.iter().map(|note| words::capital(note)));
     for subject in subjects {
         items.extend(
             subject

@@ -22,7 +22,7 @@ use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
 use crate::page::{Page, Step, Style, count, percent, significant};
-use crate::{manifest, row};
+use crate::{kept, manifest, row};
 
 /// What was asked, and what each deployment takes.
 pub const PLAN: &str = "plan.json";
@@ -168,18 +168,13 @@ fn begun(args: &EmulateRun, started: u64) -> Result<(Campaign, Record), Failure>
         args::Order::Given => Order::Given,
     };
     let campaign = Campaign { scenario: name, seed, repeat: args.repeat, order, subjects, plan };
-    let text = serde_json::to_string_pretty(&campaign).expect("a plan is plain data") + "\n";
+    let text = kept::pretty(&campaign);
     let path = args.out.clone().unwrap_or_else(|| {
         let hash = offing_emu::record::hash(text.as_bytes());
         let name = format!("{}-{}", manifest::stamp(started), &hash[..8]);
         ["results", &campaign.scenario, &name].iter().collect()
     });
-    if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Failure::Refused {
-            message: format!("`{}` is not empty", path.display()),
-            hint: Some("name another folder, or go on with `--resume`".into()),
-        });
-    }
+    kept::fresh(&path, "name another folder, or go on with `--resume`")?;
     let record = Record::open(&path)?;
     record.write(SCENARIO, scenario.as_bytes())?;
     record.write(PLAN, text.as_bytes())?;
@@ -265,7 +260,7 @@ fn write_manifest(
     let host = measured.map_or_else(|| HostFacts::of_this_host(None), |run| run.observed.facts.host.clone());
     all.insert("host".into(), json!(host));
     all.insert("files".into(), json!(record.hashes(MANIFEST)?));
-    let text = serde_json::to_string_pretty(&all).expect("plain data") + "\n";
+    let text = kept::pretty(&all);
     Ok(record.write(MANIFEST, text.as_bytes())?)
 }
 
