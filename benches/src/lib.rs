@@ -22,16 +22,7 @@ pub fn w1(service: Service, endpoints: u32, duration_s: f64) -> Deployment {
         Service::Realistic if cv > 0.0 => Distribution::Lognormal { mean, cv },
         Service::Realistic => Distribution::Constant(mean),
     };
-    let tier = |name: &str, nodes, cores| Tier {
-        name: name.into(),
-        nodes,
-        cores,
-        quota: 1.0,
-        speed: 1.0,
-        memory_bytes: None,
-        power: None,
-        price_usd_per_hour: 0.0,
-    };
+    let tier = |name, nodes, cores| Tier::new(name, nodes, cores, 1.0);
     let way = Direction {
         latency: Span::from_millis(10),
         rate: Rate::BitPerS(8.0 * BYTES_PER_S),

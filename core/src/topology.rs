@@ -28,6 +28,22 @@ pub struct Tier {
     pub price_usd_per_hour: f64,
 }
 
+impl Tier {
+    /// A tier of speed 1 whose memory never runs out, whose power is not known, and which costs nothing.
+    pub fn new(name: &str, nodes: u32, cores: u32, quota: f64) -> Tier {
+        Tier {
+            name: name.into(),
+            nodes,
+            cores,
+            quota,
+            speed: 1.0,
+            memory_bytes: None,
+            power: None,
+            price_usd_per_hour: 0.0,
+        }
+    }
+}
+
 /// What a node draws at a utilization between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -575,16 +575,7 @@ pub(crate) mod tests {
     const HOST: Host = Host { cores: 4.0, memory_bytes: 8 << 30 };
 
     fn tier(name: &str, nodes: u32, cores: u32, quota: f64) -> Tier {
-        Tier {
-            name: name.into(),
-            nodes,
-            cores,
-            quota,
-            speed: 1.0,
-            memory_bytes: Some(1 << 30),
-            power: None,
-            price_usd_per_hour: 0.0,
-        }
+        Tier { memory_bytes: Some(1 << 30), ..Tier::new(name, nodes, cores, quota) }
     }
 
     pub(crate) fn deployment(scope: Scope, rate_bit_s: f64) -> Deployment {

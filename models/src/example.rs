@@ -5,19 +5,6 @@ use offing_core::{
     Rate, Scope, Sharing, Span, Stage, Tier,
 };
 
-fn tier(name: &str, nodes: u32, cores: u32, quota: f64) -> Tier {
-    Tier {
-        name: name.into(),
-        nodes,
-        cores,
-        quota,
-        speed: 1.0,
-        memory_bytes: None,
-        power: None,
-        price_usd_per_hour: 0.0,
-    }
-}
-
 /// Four endpoints (half a core) send five frames of 100 000 B per second each to two cloud nodes (four cores,
 /// three workers) over 8 Mbit/s; preparing takes 10 ms, processing 100 ms, a result has 1000 B.
 pub(crate) fn offloading() -> Deployment {
@@ -38,7 +25,11 @@ pub(crate) fn offloading() -> Deployment {
             deadline: None,
             outstanding: None,
         },
-        tiers: vec![tier("endpoint", 4, 1, 0.5), tier("cloud", 2, 4, 1.0), tier("edge", 1, 1, 1.0)],
+        tiers: vec![
+            Tier::new("endpoint", 4, 1, 0.5),
+            Tier::new("cloud", 2, 4, 1.0),
+            Tier::new("edge", 1, 1, 1.0),
+        ],
         links: vec![Link {
             between: [0, 1],
             up: direction.clone(),

@@ -55,16 +55,7 @@ proptest! {
 
 /// One endpoint that works itself: 130 ms a request of four cores at 0.5.
 fn local(workers: u32) -> Deployment {
-    let tier = Tier {
-        name: "endpoint".into(),
-        nodes: 1,
-        cores: 4,
-        quota: 0.5,
-        speed: 1.0,
-        memory_bytes: None,
-        power: None,
-        price_usd_per_hour: 0.0,
-    };
+    let tier = Tier::new("endpoint", 1, 4, 0.5);
     Deployment {
         app: App {
             rate_hz: 1.0,

@@ -6,10 +6,9 @@
 use offing_core::{Manager, Provider, Scope};
 
 use super::derived::{Semantics, instances, processes, shaped_legs, worker_nodes};
-use super::ini::Place;
 use super::links::{Shape, in_force};
 use super::resolved::{Mode, Resolved};
-use crate::{Issue, Severity};
+use crate::Issue;
 
 /// Equal nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,16 +88,7 @@ struct Placing<'a> {
 
 impl Placing<'_> {
     fn issue(&mut self, section: &str, option: &str, message: impl Into<String>, hint: &str) {
-        let Place { line, column } = self.resolved.place(section, option);
-        self.issues.push(Issue {
-            severity: Severity::Error,
-            file: self.resolved.file.clone(),
-            line,
-            column,
-            key: format!("{section}.{option}"),
-            message: message.into(),
-            hint: (!hint.is_empty()).then(|| hint.to_owned()),
-        });
+        self.issues.push(self.resolved.error(section, option, message, hint));
     }
 
     fn place(&mut self) -> Option<Placed> {
@@ -120,8 +110,8 @@ impl Placing<'_> {
             return None;
         }
         Some(Placed {
-            provider: self.provider()?,
-            manager: self.manager(),
+            provider: provider(resolved)?,
+            manager: manager(resolved),
             rate_hz: rate_hz?,
             duration_s: duration_s?,
             endpoint: endpoint?,
@@ -286,28 +276,30 @@ impl Placing<'_> {
         let [up, down] = [legs.request, legs.reply].map(|shaped| shaped.then_some(shape));
         (legs.request || legs.reply).then_some(PlacedLink { up, down, scope })
     }
+}
 
-    fn provider(&self) -> Option<Provider> {
-        match self.resolved.provider() {
-            "qemu" => Some(Provider::Qemu),
-            "gcp" => Some(Provider::Gcp),
-            "aws" => Some(Provider::Aws),
-            "baremetal" => Some(Provider::Baremetal),
-            _ => None,
-        }
+/// The provider, if a scenario knows it.
+pub(super) fn provider(resolved: &Resolved) -> Option<Provider> {
+    match resolved.provider() {
+        "qemu" => Some(Provider::Qemu),
+        "gcp" => Some(Provider::Gcp),
+        "aws" => Some(Provider::Aws),
+        "baremetal" => Some(Provider::Baremetal),
+        _ => None,
     }
+}
 
-    fn manager(&self) -> Manager {
-        match self.resolved.manager() {
-            _ if self.resolved.is_serverless() => Manager::Openfaas,
-            _ if self.resolved.mode == Mode::Endpoint => Manager::None,
-            Some("kubernetes") => Manager::Kubernetes,
-            Some("kubeedge") => Manager::Kubeedge,
-            Some("kubecontrol") => Manager::Kubecontrol,
-            Some("kube_kata") => Manager::KubeKata,
-            Some("mist") => Manager::Mist,
-            _ => Manager::None,
-        }
+/// What runs the application.
+pub(super) fn manager(resolved: &Resolved) -> Manager {
+    match resolved.manager() {
+        _ if resolved.is_serverless() => Manager::Openfaas,
+        _ if resolved.mode == Mode::Endpoint => Manager::None,
+        Some("kubernetes") => Manager::Kubernetes,
+        Some("kubeedge") => Manager::Kubeedge,
+        Some("kubecontrol") => Manager::Kubecontrol,
+        Some("kube_kata") => Manager::KubeKata,
+        Some("mist") => Manager::Mist,
+        _ => Manager::None,
     }
 }
 

@@ -2,28 +2,20 @@
 //! only sleep, and those of kubernetes.
 
 use offing_core::{
-    App, Arrivals, Balance, Deployment, Distribution, Drop, Manager, Placement, Pods, Provider, Span, Stage,
-    Start, Tier,
+    App, Arrivals, Balance, Deployment, Distribution, Drop, Placement, Pods, Provider, Span, Stage, Start,
+    Tier,
 };
 
 use super::derived::{instances, worker_nodes};
+use super::place::{manager, provider};
 use super::resolved::{Mode, Resolved};
-use crate::{Issue, Severity};
+use crate::Issue;
 
 /// The pods of a file as a deployment whose application sends nothing, and the version of Kubernetes; or why there are
 /// none.
 pub fn to_pods(resolved: &Resolved) -> Result<(Deployment, Option<String>), Vec<Issue>> {
     let refused = |option: &str, message: String, hint: &str| {
-        let place = resolved.place("benchmark", option);
-        Err(vec![Issue {
-            severity: Severity::Error,
-            file: resolved.file.clone(),
-            line: place.line,
-            column: place.column,
-            key: format!("benchmark.{option}"),
-            message,
-            hint: Some(hint.into()),
-        }])
+        Err(vec![resolved.error("benchmark", option, message, hint)])
     };
     let named = resolved.manager().unwrap_or("none");
     if !matches!(named, "kubernetes" | "kubecontrol" | "kube_kata") || resolved.is_serverless() {
@@ -42,16 +34,6 @@ pub fn to_pods(resolved: &Resolved) -> Result<(Deployment, Option<String>), Vec<
         return refused("applications_per_worker", format!("{per_node} pods per worker are too many"), hint);
     };
     let real = |option: &str| resolved.real("benchmark", option).unwrap_or(0.0);
-    let tier = |name: &str, nodes: u32, cores: u32, quota: f64| Tier {
-        name: name.into(),
-        nodes,
-        cores,
-        quota,
-        speed: 1.0,
-        memory_bytes: None,
-        power: None,
-        price_usd_per_hour: 0.0,
-    };
     let quota = resolved.real("infrastructure", "cloud_quota").filter(|quota| *quota > 0.0).unwrap_or(1.0);
     let is_rented = matches!(resolved.provider(), "gcp" | "aws");
     let workers = Tier {
@@ -59,7 +41,7 @@ pub fn to_pods(resolved: &Resolved) -> Result<(Deployment, Option<String>), Vec<
         memory_bytes: infrastructure("cloud_memory")
             .filter(|gib| *gib > 0 && !is_rented)
             .map(|gib| u64::from(gib) << 30),
-        ..tier("cloud", nodes, infrastructure("cloud_cores").unwrap_or(1).max(1), quota)
+        ..Tier::new("cloud", nodes, infrastructure("cloud_cores").unwrap_or(1).max(1), quota)
     };
     let nothing = Distribution::Constant(0.0);
     let app = App {
@@ -80,17 +62,8 @@ pub fn to_pods(resolved: &Resolved) -> Result<(Deployment, Option<String>), Vec<
         balance: Balance::Static,
         queue: None,
         drop: Drop::Newest,
-        provider: match resolved.provider() {
-            "gcp" => Provider::Gcp,
-            "aws" => Provider::Aws,
-            "baremetal" => Provider::Baremetal,
-            _ => Provider::Qemu,
-        },
-        manager: match named {
-            "kubecontrol" => Manager::Kubecontrol,
-            "kube_kata" => Manager::KubeKata,
-            _ => Manager::Kubernetes,
-        },
+        provider: provider(resolved).unwrap_or(Provider::Qemu),
+        manager: manager(resolved),
         pods: Some(Pods {
             per_node,
             start: match resolved.text("benchmark", "kube_deployment") {
@@ -107,7 +80,7 @@ pub fn to_pods(resolved: &Resolved) -> Result<(Deployment, Option<String>), Vec<
     };
     let deployment = Deployment {
         app,
-        tiers: vec![tier("endpoint", 1, 1, 1.0), workers],
+        tiers: vec![Tier::new("endpoint", 1, 1, 1.0), workers],
         links: Vec::new(),
         placement,
         duration: Span::from_millis(1000),

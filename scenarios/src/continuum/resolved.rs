@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::ini::Place;
 use super::python::Whole;
+use crate::{Issue, Severity};
 
 /// Where the application runs; Continuum derives it from the numbers of nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -201,6 +202,20 @@ impl Resolved {
     pub fn place(&self, section: &str, option: &str) -> Place {
         let place = self.section(section).and_then(|section| section.place(option));
         place.unwrap_or(Place { line: 1, column: 1 })
+    }
+
+    /// What is wrong with the value of an option; an empty hint is none.
+    pub(super) fn error(&self, section: &str, option: &str, message: impl Into<String>, hint: &str) -> Issue {
+        let Place { line, column } = self.place(section, option);
+        Issue {
+            severity: Severity::Error,
+            file: self.file.clone(),
+            line,
+            column,
+            key: format!("{section}.{option}"),
+            message: message.into(),
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        }
     }
 
     fn section(&self, section: &str) -> Option<&Section> {

@@ -25,14 +25,8 @@ pub fn app() -> AppNumbers {
 /// The deployment that the scenario of a placed file describes.
 pub fn deployment(placed: &Placed) -> Deployment {
     let tier = |name: &str, nodes: &Nodes| Tier {
-        name: name.into(),
-        nodes: nodes.nodes,
-        cores: nodes.cores,
-        quota: nodes.quota,
-        speed: 1.0,
         memory_bytes: nodes.memory_gib.map(|gib| gib << 30),
-        power: None,
-        price_usd_per_hour: 0.0,
+        ..Tier::new(name, nodes.nodes, nodes.cores, nodes.quota)
     };
     let way = |shape: Option<Shape>| match shape {
         None => Direction::default(),

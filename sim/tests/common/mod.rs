@@ -8,16 +8,7 @@ use offing_models::ModelSet;
 use offing_sim::{Options, simulate_with, stations_apply};
 
 pub fn tier(name: &str, nodes: u32, cores: u32) -> Tier {
-    Tier {
-        name: name.into(),
-        nodes,
-        cores,
-        quota: 1.0,
-        speed: 1.0,
-        memory_bytes: None,
-        power: None,
-        price_usd_per_hour: 0.0,
-    }
+    Tier::new(name, nodes, cores, 1.0)
 }
 
 pub fn exponential_ms(mean: f64) -> Distribution {

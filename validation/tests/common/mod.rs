@@ -53,19 +53,6 @@ pub fn truth(spread: f64) -> ModelSet {
     ModelSet::read(&text.concat()).expect("it is written here")
 }
 
-fn tier(name: &str, nodes: u32, cores: u32, quota: f64) -> Tier {
-    Tier {
-        name: name.into(),
-        nodes,
-        cores,
-        quota,
-        speed: 1.0,
-        memory_bytes: None,
-        power: None,
-        price_usd_per_hour: 0.0,
-    }
-}
-
 /// What differs between deployments.
 #[derive(Clone, Copy, Debug)]
 pub struct Axes {
@@ -101,7 +88,7 @@ pub fn deployment(a: Axes) -> Deployment {
             deadline: None,
             outstanding: None,
         },
-        tiers: vec![tier("endpoint", a.endpoints, 1, 1.0), tier("cloud", 1, a.cores, a.quota)],
+        tiers: vec![Tier::new("endpoint", a.endpoints, 1, 1.0), Tier::new("cloud", 1, a.cores, a.quota)],
         links: vec![Link {
             between: [0, 1],
             up: direction.clone(),
