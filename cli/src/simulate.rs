@@ -1,5 +1,6 @@
 //! `offing simulate`: predicts one deployment.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -62,11 +63,11 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
         return print(&row::csv(summary));
     }
     let mut page = table::page(summary, deployment, Screen::of_stdout());
-    for (metric, [low, high]) in told.to_come.iter().flatten() {
+    for (metric, [low, high]) in told.to_come().into_iter().flatten() {
         let (low, high) = (significant(*low), significant(*high));
         page.paragraph(&format!("a run to come {metric:<5} 95 % between {low} and {high} ms"));
     }
-    if let Some(started) = &told.started {
+    if let Some(started) = told.started() {
         page.fact("ready after", &start::ready(started));
     }
     let path =
@@ -80,29 +81,40 @@ pub fn run(args: &Simulate) -> Result<(), Failure> {
 /// Of its manifest.
 pub const KIND: &str = "simulate";
 
-/// What is told of a run.
+/// What is told of a run. What takes long is computed where it is told first.
 struct Told<'r> {
     run: &'r Run,
+    deployment: &'r Deployment,
+    seed: u64,
     summary: Summary,
-    to_come: Option<BTreeMap<&'static str, [f64; 2]>>,
-    /// Of the pods, on Kubernetes.
-    started: Option<Started>,
+    to_come: OnceCell<Option<BTreeMap<&'static str, [f64; 2]>>>,
+    started: OnceCell<Option<Started>>,
 }
 
-impl Told<'_> {
-    fn new<'r>(scenario: &Scenario, run: &'r Run, seed: u64) -> Told<'r> {
-        let summary = Summary::new(&scenario.name, run, scenario.base.app.deadline.is_some());
+impl<'r> Told<'r> {
+    fn new(scenario: &'r Scenario, run: &'r Run, seed: u64) -> Told<'r> {
         let deployment = &scenario.base;
-        let started = if deployment.is_on_kubernetes() { start::of(deployment, seed) } else { None };
-        Told { run, summary, to_come: to_come(deployment), started }
+        let summary = Summary::new(&scenario.name, run, deployment.app.deadline.is_some());
+        Told { run, deployment, seed, summary, to_come: OnceCell::new(), started: OnceCell::new() }
+    }
+
+    fn to_come(&self) -> Option<&BTreeMap<&'static str, [f64; 2]>> {
+        self.to_come.get_or_init(|| to_come(self.deployment)).as_ref()
+    }
+
+    /// Of the pods, on Kubernetes.
+    fn started(&self) -> Option<&Started> {
+        let of =
+            || self.deployment.is_on_kubernetes().then(|| start::of(self.deployment, self.seed)).flatten();
+        self.started.get_or_init(of).as_ref()
     }
 
     fn json(&self) -> Value {
         let mut told = serde_json::to_value(&self.summary).expect("it is plain data");
-        if let Some(intervals) = &self.to_come {
+        if let Some(intervals) = self.to_come() {
             told["latency_pi95_ms"] = json!(intervals);
         }
-        if let Some(started) = &self.started {
+        if let Some(started) = self.started() {
             told["time_to_ready_s"] = json!(started.time_to_ready_s);
             start::merge(&mut told["start"], started);
         }
