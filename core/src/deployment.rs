@@ -162,6 +162,14 @@ pub enum Manager {
     Mist,
 }
 
+impl Manager {
+    /// Whether it is Kubernetes, or runs on it: what has pods.
+    pub fn has_pods(self) -> bool {
+        use Manager::{KubeKata, Kubecontrol, Kubernetes, Openfaas};
+        matches!(self, Kubernetes | Kubecontrol | KubeKata | Openfaas)
+    }
+}
+
 impl Deployment {
     /// Sixteen hexadecimal digits that equal deployments share: the start of the SHA-256 of the canonical
     /// JSON text.
@@ -201,8 +209,7 @@ impl Deployment {
 
     /// Whether Kubernetes runs the application.
     pub fn is_on_kubernetes(&self) -> bool {
-        use Manager::{KubeKata, Kubecontrol, Kubernetes, Openfaas};
-        matches!(self.placement.manager, Kubernetes | Kubecontrol | KubeKata | Openfaas)
+        self.placement.manager.has_pods()
     }
 
     /// The tiers that the placement uses, without repetition.

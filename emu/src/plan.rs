@@ -7,7 +7,9 @@
 
 use std::fmt;
 
-use offing_core::{Deployment, Direction, Link, Manager, Provider, Rate, Scope, Sharing, Span, Start, Tier};
+use offing_core::{
+    Deployment, Direction, Link, Manager, Pods, Provider, Rate, Scope, Sharing, Span, Start, Tier,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::application::{self, Application, Transport};
@@ -316,6 +318,12 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
             "links and processors are not proved on Kubernetes; the lateness of the forwarder is in the record".into(),
         );
     }
+    let asks = |pods: &Pods| pods.cpu_request > 0.0 || pods.memory_request_bytes > 0 || pods.image_bytes > 0;
+    if manager == Manager::Kubernetes && deployment.placement.pods.as_ref().is_some_and(asks) {
+        warnings.push(
+            "each pod asks for what its node has: `deploy.pod_cpu`, `pod_memory` and `image` are not followed".into(),
+        );
+    }
     if is_elsewhere && used_link(deployment).is_some() {
         warnings.push(
             "the links are those of the cluster, as they are: rate, latency and loss that the deployment says are not \
@@ -570,7 +578,7 @@ impl RunPlan {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use offing_core::{App, Arrivals, Balance, Distribution, Drop, Placement, Pods, Stage};
+    use offing_core::{App, Arrivals, Balance, Distribution, Drop, Placement, Stage};
 
     const HOST: Host = Host { cores: 4.0, memory_bytes: 8 << 30 };
 
@@ -689,7 +697,7 @@ pub(crate) mod tests {
         odd.placement.manager = Manager::Kubernetes;
         let cluster = Settings { nodes: Nodes::Existing, ..Settings::default() };
         odd.placement.pods = Some(Pods { cpu_request: 0.5, ..Pods::default() });
-        assert!(one(&odd, &cluster).is_ok());
+        assert!(one(&odd, &cluster).unwrap().warnings.iter().any(|text| text.contains("`deploy.pod_cpu`")));
         odd.placement.pods = Some(Pods { per_node: 3, ..Pods::default() });
         let refused = one(&odd, &cluster).unwrap_err();
         assert!(refused.contains("measured as one pod"), "{refused}");

@@ -149,9 +149,9 @@ impl<'w> Builder<'w> {
             ("image", get!(keys, DEPLOY."image")),
         ];
         let (name, first) = all.iter().find_map(|(name, slot)| Some((*name, slot.as_ref()?)))?;
-        let manager = word(get!(keys, DEPLOY."manager")).unwrap_or("none");
-        if !matches!(manager, "kubernetes" | "kubecontrol" | "kube-kata" | "openfaas") {
-            let message = format!("there are no pods with `manager = \"{manager}\"`");
+        let named = word(get!(keys, DEPLOY."manager")).unwrap_or("none");
+        if !manager(named).has_pods() {
+            let message = format!("there are no pods with `manager = \"{named}\"`");
             let hint = "set `deploy.manager = \"kubernetes\"`, or remove the key";
             self.error(first.place, format!("deploy.{name}"), message, hint);
         }
