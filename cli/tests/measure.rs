@@ -665,6 +665,15 @@ impl Engine {
     fn stop(mut self) {
         send(&self.daemon, "-TERM");
         self.daemon.0.wait().expect("it was started");
+        // Of containers that it was making when it was killed it knows nothing, and what held them is still there.
+        let folder = self.folder.display().to_string();
+        let _ = Command::new("pkill").args(["-9", "-f", &format!("{folder}/exec/")]).status();
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        for place in mounts.lines().filter_map(|line| line.split(' ').nth(1)) {
+            if place.starts_with(&folder) {
+                let _ = Command::new("umount").args(["--lazy", place]).status();
+            }
+        }
     }
 }
 
