@@ -14,17 +14,13 @@
 //! |---|---|---|---|
 //! | c | cores | 1 | 1 to 2^16 |
 //! | n | jobs | 1 | below 2^32 |
-//! | w | work of a job, alone on a core | ns | below 2^56 |
-//! | V, t | virtual time, instants | 2^-32 ns | t below 2^62 ns |
+//! | w | work of a job, alone on a core | ns | below 2^53 |
 //!
 //! With a quota, the cores draw from one pool of `c a` per period T, as a control group does: when the pool is
 //! used up, all jobs stand still until the next period begins (see `quota`).
 //!
-//! **Rounding.** V and the instants of completion are kept in units of 2^-32 ns; V is rounded down at each
-//! arrival or departure, instants of completion are rounded up, and reported in whole nanoseconds, rounded up.
-//! So a completion is never early, and late by less than 1 ns plus 2^-32 ns times jobs times events. Work that
-//! ends as the pool is used up ends at that instant, and not a period later because of the rounding: 2^-12 ns
-//! are forgiven there.
+//! `equal` is cores without a quota, in numbers that vectors have too; `pooled` is cores with one.
+//!
 //! **Ties.** Jobs that end at the same instant leave in the order in which they arrived.
 //!
 //! Left out: weights and nested groups (shares that differ between jobs), caps on single jobs, the cost of
@@ -32,223 +28,79 @@
 //! Source: L. Kleinrock, Queueing Systems, vol. 2, 1976, section 4.4; virtual time: A. Demers, S. Keshav,
 //! S. Shenker, Analysis and simulation of a fair queueing algorithm, SIGCOMM 1989.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+mod equal;
+mod pooled;
+
+pub use equal::{Equal, TOLERANCE_NS};
+use pooled::Pooled;
 
 use crate::quota::Quota;
-
-/// Bits behind the point of a nanosecond.
-const FRACTION: u32 = 32;
-/// A job that lacks less than this when the pool is used up has ended: 2^-12 ns.
-const SLACK: u128 = 1 << (FRACTION - 12);
 
 /// Cores, or a link, that several jobs share equally.
 ///
 /// Calls are in order of time. A completion may be collected late: jobs leave at their own instants all the
 /// same, so the result does not depend on whether an arrival or a completion at one instant is told first.
 #[derive(Clone, Debug)]
-pub struct Shared {
-    cores: u64,
-    pool: Option<Pool>,
-    /// How far time has been worked out [2^-32 ns].
-    now: u128,
-    /// Work that a job that was always there has received [2^-32 ns]; zero when the last one leaves.
-    served: u128,
-    /// Virtual instant of the end, number of arrival, name.
-    running: BinaryHeap<Reverse<(u128, u64, u32)>>,
-    /// Ended but not collected, in order of their ends: instant [ns], name.
-    ended: VecDeque<(u64, u32)>,
-    arrivals: u64,
-}
-
-/// The CPU time that all cores together may use per period.
-#[derive(Clone, Copy, Debug)]
-struct Pool {
-    quota: Quota,
-    /// [2^-32 ns]
-    period: u128,
-    /// Per period [2^-32 ns of CPU time].
-    allowance: u128,
-    /// First instant after the period that `used` belongs to [2^-32 ns].
-    end: u128,
-    /// [2^-32 ns of CPU time]
-    used: u128,
+pub enum Shared {
+    /// Without a quota.
+    Equal(Equal),
+    /// With a quota for all together.
+    Pooled(Pooled),
 }
 
 impl Shared {
     /// `cores` cores, at least one, without a quota.
     pub fn new(cores: u32) -> Self {
-        assert!((1..=1 << 16).contains(&cores), "between 1 and 65536 cores");
-        Shared {
-            cores: u64::from(cores),
-            pool: None,
-            now: 0,
-            served: 0,
-            running: BinaryHeap::new(),
-            ended: VecDeque::new(),
-            arrivals: 0,
-        }
+        Shared::Equal(Equal::new(cores))
     }
 
     /// `cores` cores that together may use `cores` times the quota's allowance per period.
     pub fn with_quota(cores: u32, quota: Quota) -> Self {
-        let mut shared = Self::new(cores);
-        if !quota.is_whole() {
-            shared.pool = Some(Pool {
-                quota,
-                period: u128::from(quota.period_ns()) << FRACTION,
-                allowance: (u128::from(cores) * u128::from(quota.allowance_ns())) << FRACTION,
-                end: 0,
-                used: 0,
-            });
-        }
-        shared
+        if quota.is_whole() { Self::new(cores) } else { Shared::Pooled(Pooled::new(cores, quota)) }
     }
 
-    /// A job named `id` with `work` ns arrives at `now`.
+    /// A job named `id` with `work` ns arrives at `now` [ns].
+    ///
+    /// # Panics
+    /// If work or time is out of range.
     pub fn arrive(&mut self, now: u64, work: u64, id: u32) {
-        assert!(work < 1 << 56 && now < 1 << 62, "work or time out of range");
-        self.settle(now);
-        self.running.push(Reverse((self.served + (u128::from(work) << FRACTION), self.arrivals, id)));
-        self.arrivals += 1;
+        match self {
+            Shared::Equal(cores) => cores.arrive(now, work, id),
+            Shared::Pooled(cores) => cores.arrive(now, work, id),
+        }
     }
 
-    /// The next completion, if nothing else arrives before: its instant and the job's name.
+    /// The next completion, if nothing else arrives before: its instant [ns] and the job's name.
     pub fn next(&self) -> Option<(u64, u32)> {
-        if let Some(&first) = self.ended.front() {
-            return Some(first);
+        match self {
+            Shared::Equal(cores) => cores.next(),
+            Shared::Pooled(cores) => cores.next(),
         }
-        self.running.peek().map(|&Reverse((end, _, id))| (whole_up(self.instant_of(end)), id))
     }
 
     /// Takes out the job that [`Shared::next`] has named, at its instant or later.
+    ///
+    /// # Panics
+    /// If no job has ended by `now`.
     pub fn complete(&mut self, now: u64) -> u32 {
-        if self.ended.is_empty() {
-            self.settle(now);
+        match self {
+            Shared::Equal(cores) => cores.complete(now),
+            Shared::Pooled(cores) => cores.complete(now),
         }
-        let (instant, id) = self.ended.pop_front().expect("a job has ended");
-        assert!(instant <= now, "a job is collected after its end");
-        id
     }
 
     /// Jobs that have arrived and have not been collected.
     pub fn len(&self) -> usize {
-        self.running.len() + self.ended.len()
+        match self {
+            Shared::Equal(cores) => cores.len(),
+            Shared::Pooled(cores) => cores.len(),
+        }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// Works out everything up to `now`: who has ended, and how much the others have received.
-    fn settle(&mut self, now: u64) {
-        let until = u128::from(now) << FRACTION;
-        assert!(until >= self.now, "time moved back");
-        while let Some(&Reverse((end, _, id))) = self.running.peek() {
-            let instant = self.instant_of(end);
-            // The rounded instant counts: a job that ends within the nanosecond before `now` has ended at it.
-            if instant > until {
-                break;
-            }
-            self.advance(instant);
-            self.served = end;
-            self.running.pop();
-            self.ended.push_back((whole_up(instant), id));
-        }
-        self.advance(until);
-        if self.running.is_empty() {
-            self.served = 0;
-        }
-    }
-
-    /// When virtual time reaches `end`, with the jobs that are here now [2^-32 ns].
-    fn instant_of(&self, end: u128) -> u128 {
-        let jobs = self.running.len() as u64;
-        let busy = jobs.min(self.cores);
-        let mut work = (end - self.served) * u128::from(jobs);
-        let Some(pool) = self.pool else {
-            return self.now + divide_up(work, busy);
-        };
-        let pool = pool.at(self.now);
-        let available = pool.available(busy, self.now, pool.end);
-        if work <= available {
-            return self.now + divide_up(work, busy);
-        }
-        if work <= available + SLACK {
-            return self.now + divide_up(available, busy);
-        }
-        work -= available;
-        let per_period = pool.allowance.min(pool.period * u128::from(busy));
-        let periods = (work - 1).saturating_sub(SLACK) / per_period;
-        pool.end + periods * pool.period + divide_up((work - periods * per_period).min(per_period), busy)
-    }
-
-    /// Lets time pass in which nobody arrives or leaves.
-    fn advance(&mut self, until: u128) {
-        let jobs = self.running.len() as u64;
-        if jobs > 0 && until > self.now {
-            let busy = jobs.min(self.cores);
-            if let Some(pool) = self.pool {
-                let mut pool = pool.at(self.now);
-                let mut work = pool.available(busy, self.now, until.min(pool.end));
-                pool.used += work;
-                if until > pool.end {
-                    let periods = (until - pool.end) / pool.period;
-                    work += periods * pool.allowance.min(pool.period * u128::from(busy));
-                    let start = pool.end + periods * pool.period;
-                    (pool.end, pool.used) = (start + pool.period, 0);
-                    pool.used = pool.available(busy, start, until);
-                    work += pool.used;
-                }
-                self.pool = Some(pool);
-                self.served += divide(work, jobs);
-            } else if jobs <= self.cores {
-                self.served += until - self.now;
-            } else {
-                self.served += divide((until - self.now) * u128::from(self.cores), jobs);
-            }
-        }
-        self.now = until;
-    }
-}
-
-impl Pool {
-    /// The pool as it stands at `now`.
-    fn at(self, now: u128) -> Self {
-        if now < self.end {
-            return self;
-        }
-        let end = self.quota.end_of_period((now >> FRACTION) as u64);
-        Pool { end: u128::from(end) << FRACTION, used: 0, ..self }
-    }
-
-    /// What `busy` cores can use between two instants of the current period.
-    fn available(&self, busy: u64, from: u128, to: u128) -> u128 {
-        (self.allowance - self.used).min((to - from) * u128::from(busy))
-    }
-}
-
-/// Rounded down. Long division is slow, and most numbers are short.
-#[inline]
-fn divide(a: u128, b: u64) -> u128 {
-    match u64::try_from(a) {
-        _ if b == 1 => a,
-        Ok(a) => u128::from(a / b),
-        Err(_) => a / u128::from(b),
-    }
-}
-
-/// Rounded up.
-#[inline]
-fn divide_up(a: u128, b: u64) -> u128 {
-    divide(a + u128::from(b - 1), b)
-}
-
-/// The first whole nanosecond from an instant on.
-#[inline]
-fn whole_up(instant: u128) -> u64 {
-    ((instant + ((1 << FRACTION) - 1)) >> FRACTION) as u64
 }
 
 #[cfg(test)]

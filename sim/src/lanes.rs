@@ -16,6 +16,7 @@
 //! A result does not depend on the lane, on the neighbours or on the width of the vectors.
 
 mod kernel;
+mod sharing;
 mod ticks;
 
 use std::borrow::Cow;
@@ -36,8 +37,10 @@ use crate::tables::Tables;
 use kernel::{CHUNK, Lane, Node, Observed, Requests, Sums, WIDEST};
 use ticks::{Blocks, Column, Meeting, Side, Ticks};
 
-/// Workers that a lane can have.
+/// Workers that a lane can have, with a core each.
 const MOST_WORKERS: u32 = 16;
+/// Workers that a lane can have, where they share cores.
+const MOST_SHARING: u32 = 64;
 /// Requests that may wait in a bounded queue of a lane.
 const MOST_PLACES: u32 = 1024;
 /// Requests of a run that are kept at once; more are simulated one by one.
@@ -90,21 +93,25 @@ struct Job {
     deadline: f64,
 }
 
-/// Whether the queue is bounded, whether there is a downlink, columns, size, deadline.
-type Kind = (bool, bool, Option<usize>, usize, usize, u64);
+/// Whether the queue is bounded, whether there is a downlink, columns, size or nothing where cores are shared, deadline.
+type Kind = (bool, bool, Option<usize>, usize, Option<usize>, u64);
 
 impl Job {
     /// What lanes of a vector have in common.
     fn kind(&self) -> Kind {
-        let Lane { workers, places, .. } = self.lane;
-        let (size, deadline) = (size(workers), self.deadline.to_bits());
-        (places.is_some(), self.has_downlink, self.delays, self.column, size, deadline)
+        let Lane { workers, places, shared, .. } = self.lane;
+        let size = shared.is_none().then(|| size(workers));
+        (places.is_some(), self.has_downlink, self.delays, self.column, size, self.deadline.to_bits())
     }
 
-    /// Puts jobs of one kind together, and equal ones next to each other.
-    fn order(&self) -> (Kind, u32, Option<u32>, [u64; 4]) {
-        let Lane { workers, places, factor, constant, reply, delay } = self.lane;
-        (self.kind(), workers, places, [factor, constant, reply, delay].map(f64::to_bits))
+    /// Puts jobs of one kind together, of these those with like loads where cores are shared, and equal ones next to each
+    /// other.
+    fn order(&self) -> (Kind, u64, u32, Option<u32>, Option<u32>, [u64; 4]) {
+        let Lane { workers, shared, places, factor, constant, reply, delay } = self.lane;
+        // One of the two says it all, or nearly so.
+        let load = shared.map_or(0.0, |cores| (factor * constant.max(1.0)).max(constant) / f64::from(cores));
+        let numbers = [factor, constant, reply, delay].map(f64::to_bits);
+        (self.kind(), load.to_bits(), workers, shared, places, numbers)
     }
 }
 
@@ -128,6 +135,14 @@ struct Scratch {
     latency: Vec<f64>,
     places: Vec<u32>,
     column: Vec<u32>,
+}
+
+impl Scratch {
+    /// Has room for so many latencies and their places.
+    fn hold(&mut self, latencies: usize) {
+        self.latency.resize(latencies.max(self.latency.len()), 0.0);
+        self.places.resize(latencies.max(self.places.len()), 0);
+    }
 }
 
 /// The downlink of a lane.
@@ -166,6 +181,11 @@ fn downlink<'d>(d: &'d Deployment, models: &ModelSet) -> Option<Downlink<'d>> {
     Some(Downlink { reply, delay: 0.0, varies: Some((direction, bytes?)) })
 }
 
+/// Whether workers of the targets share cores.
+fn shares(d: &Deployment) -> bool {
+    d.placement.workers > d.targets().cores
+}
+
 /// Whether lanes can have a deployment, as far as that is seen without looking closer.
 fn may_apply(d: &Deployment) -> bool {
     let target = d.targets();
@@ -173,7 +193,7 @@ fn may_apply(d: &Deployment) -> bool {
     let requests = d.app.rate_hz * f64::from(d.endpoints().nodes) * d.duration.as_secs_f64();
     stations::applies(d)
         && target.quota >= 1.0
-        && d.placement.workers <= target.cores.min(MOST_WORKERS)
+        && d.placement.workers <= if shares(d) { MOST_SHARING } else { MOST_WORKERS }
         && d.placement.queue.is_none_or(|places| d.placement.drop == Drop::Newest && places <= MOST_PLACES)
         && target_stages(d).filter(varies).count() <= 1
         && requests < MOST_REQUESTS
@@ -350,7 +370,8 @@ impl<'m> Sweep<'m> {
         }
         let width = arch.dispatch(Width);
         for alike in left.chunk_by(|(a, _), (b, _)| a.kind() == b.kind()) {
-            let lanes = width * vectors(size(alike[0].0.lane.workers));
+            let Lane { workers, shared, .. } = alike[0].0.lane;
+            let lanes = width * if shared.is_some() { sharing::VECTORS } else { vectors(size(workers)) };
             for alike in alike.chunks(lanes) {
                 // Lanes that are left over repeat the last job.
                 let mut jobs: Vec<Job> = alike.iter().map(|(job, _)| *job).collect();
@@ -375,6 +396,7 @@ impl Group {
             delays,
             lane: Lane {
                 workers: d.placement.workers,
+                shared: shares(d).then_some(d.targets().cores),
                 places: d.placement.queue,
                 factor,
                 constant,
@@ -389,7 +411,9 @@ impl Group {
     /// Whether lanes of 32 bits may have a job.
     fn has_ticks(&self, job: &Job) -> bool {
         let travel = &self.columns[job.delays.unwrap_or(0)];
-        self.blocks.is_some() && ticks::fits(&job.lane, &self.columns[job.column], travel)
+        self.blocks.is_some()
+            && job.lane.shared.is_none()
+            && ticks::fits(&job.lane, &self.columns[job.column], travel)
     }
 
     /// The work of a deployment's targets: a column, what it is multiplied by, and what is added. Nothing if
@@ -472,6 +496,9 @@ impl pulp::WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let lane = self.jobs[0].lane;
+        if lane.shared.is_some() {
+            return self.share(simd);
+        }
         match size(lane.workers) {
             1 => self.run::<S, 2, 1>(simd),
             2 => self.run::<S, 2, 2>(simd),
@@ -486,6 +513,16 @@ impl pulp::WithSimd for Run<'_> {
 }
 
 impl Run<'_> {
+    #[inline(always)]
+    fn share<S: Simd>(self, simd: S) -> Vec<Option<(Totals, Above)>> {
+        let run = self;
+        match (run.jobs[0].lane.places.is_some(), run.jobs[0].delays.is_some()) {
+            (false, false) => simd.vectorize(SharingCores::<S, false, false> { simd, run }),
+            (false, true) => simd.vectorize(SharingCores::<S, true, false> { simd, run }),
+            (true, _) => simd.vectorize(SharingCores::<S, true, true> { simd, run }),
+        }
+    }
+
     #[inline(always)]
     fn run<S: Simd, const V: usize, const C: usize>(self, simd: S) -> Vec<Option<(Totals, Above)>> {
         const { assert!(V == vectors(C), "as many lanes as there are jobs") };
@@ -532,8 +569,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
         // Column 0 is zero.
         let delays = &group.columns[jobs[0].delays.unwrap_or(0)].values;
         scratch.counts.resize(BUCKETS * lanes, 0);
-        scratch.latency.resize(CHUNK.max(C) * lanes, 0.0);
-        scratch.places.resize(CHUNK * lanes, 0);
+        scratch.hold(CHUNK.max(C) * lanes);
 
         let mut node = Node::<S, V, C>::new(self.simd, &all, group.observed);
         let mut late = vec![0u64; lanes];
@@ -544,14 +580,8 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
             }
             for from in segment.clone().step_by(CHUNK) {
                 let range = from..segment.end.min(from + CHUNK);
-                let requests = Requests {
-                    arrived: &upstream.arrived[range.clone()],
-                    emitted: &upstream.emitted[range.clone()],
-                    work: &work[range.clone()],
-                    delay: if VARIES { &delays[range.clone()] } else { &[] },
-                    preparation: if BOUNDED { &upstream.preparation[range.clone()] } else { &[] },
-                };
-                let latency = &mut scratch.latency[..range.len() * lanes];
+                let requests = Requests::new(upstream, work, delays, range, BOUNDED);
+                let latency = &mut scratch.latency[..requests.arrived.len() * lanes];
                 let is_edge = if BOUNDED {
                     node.chunk_bounded::<DOWN>(&requests, latency);
                     false
@@ -596,6 +626,72 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
         if BOUNDED {
             scratch.counts[NOWHERE * lanes..].fill(0);
         }
+        result
+    }
+}
+
+/// [`Run`] where workers share cores. Each is compiled by itself.
+struct SharingCores<'r, S: Simd, const VARIES: bool, const BOUNDED: bool> {
+    simd: S,
+    run: Run<'r>,
+}
+
+impl<S: Simd, const VARIES: bool, const BOUNDED: bool> pulp::NullaryFnOnce
+    for SharingCores<'_, S, VARIES, BOUNDED>
+{
+    type Output = Vec<Option<(Totals, Above)>>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let Run { group, jobs, counting, scratch } = self.run;
+        let lanes = sharing::Node::<S>::LANES;
+        let upstream = &group.upstream;
+        let all: Vec<Lane> = jobs.iter().map(|job| job.lane).collect();
+        let (work, deadline) = (&group.columns[jobs[0].column].values, jobs[0].deadline);
+        // Column 0 is zero.
+        let delays = &group.columns[jobs[0].delays.unwrap_or(0)].values;
+        scratch.counts.resize(BUCKETS * lanes, 0);
+        scratch.hold(sharing::Node::<S>::most_latencies(&all));
+
+        let mut node = sharing::Node::<S>::new(self.simd, &all, group.observed);
+        let mut late = vec![0u64; lanes];
+        let mut batches = Batches::<S, { sharing::VECTORS }>::new(self.simd, group, counting);
+        for (number, segment) in upstream.segments.iter().enumerate() {
+            if number > 0 {
+                node.next_node(&all);
+            }
+            let Scratch { counts, latency, places, .. } = &mut *scratch;
+            let mut look = |batches: &mut Batches<_, _>, latency: &[f64], emitted: f64| {
+                if counting.limit < f64::INFINITY {
+                    batches.add::<true>(emitted, latency);
+                }
+                record::<true>(latency, lanes, counts, places);
+                if deadline < f64::INFINITY {
+                    count_late(latency, lanes, deadline, &mut late);
+                }
+            };
+            for from in segment.clone().step_by(CHUNK) {
+                let range = from..segment.end.min(from + CHUNK);
+                let requests = Requests::new(upstream, work, delays, range, BOUNDED);
+                if counting.limit < f64::INFINITY {
+                    batches.emit(requests.emitted);
+                }
+                let n = node.chunk::<VARIES, BOUNDED>(&requests, latency);
+                look(&mut batches, &latency[..n], requests.emitted[0]);
+            }
+            let n = node.flush::<VARIES>(latency);
+            let last = upstream.emitted[..segment.end].last().copied().unwrap_or(0.0);
+            look(&mut batches, &latency[..n], last);
+        }
+        let sums = node.sums();
+        let result: Vec<Option<(Totals, Above)>> = (0..lanes)
+            .map(|lane| {
+                let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
+                Some((totals, batches.above::<BOUNDED>(lane)))
+            })
+            .collect();
+        clear(&sums, lanes, &mut scratch.counts);
+        scratch.counts[NOWHERE * lanes..].fill(0);
         result
     }
 }
@@ -986,7 +1082,7 @@ impl Group {
     /// Sum of the way back of the `n` requests that came back [ns].
     fn way_back(&self, job: &Job, sums: &Sums, n: u64) -> f64 {
         match job.delays {
-            _ if job.has_downlink || job.lane.places.is_some() => sums.downlink,
+            _ if job.has_downlink || job.lane.places.is_some() || job.lane.shared.is_some() => sums.downlink,
             Some(column) => self.seen(column),
             None => job.lane.delay * n as f64,
         }

@@ -67,19 +67,21 @@ fn laned() -> impl Strategy<Value = Deployment> {
     prop_oneof![9 => plain(), 1 => deployment()]
 }
 
-/// What is asked of a tier and of a queue: workers, speed, latency, price, limit.
-type Variation = (u32, u32, u64, u32, Option<Option<u32>>);
+/// What is asked of a tier and of a queue: workers, cores for all of them if they share some, speed, latency, price,
+/// limit.
+type Variation = (u32, Option<u32>, u32, u64, u32, Option<Option<u32>>);
 
 fn variations() -> impl Strategy<Value = Vec<Variation>> {
     let limit = prop::option::of(prop::option::weighted(0.7, limit()));
-    prop::collection::vec((1u32..17, 1u32..30, 0u64..3, 0u32..4, limit), 1..40)
+    let cores = prop::option::weighted(0.4, 1u32..8);
+    prop::collection::vec((1u32..17, cores, 1u32..30, 0u64..3, 0u32..4, limit), 1..40)
 }
 
 fn vary(base: &Deployment, variations: Vec<Variation>) -> Vec<Deployment> {
-    let vary = |(workers, speed, latency, price, limit): Variation| {
+    let vary = |(workers, cores, speed, latency, price, limit): Variation| {
         let mut d = base.clone();
         let target = d.placement.target;
-        d.tiers[target].cores = workers;
+        d.tiers[target].cores = cores.map_or(workers, |cores| cores.min(workers));
         d.placement.workers = workers;
         d.tiers[target].speed = f64::from(speed) / 10.0;
         d.tiers[target].price_usd_per_hour = f64::from(price);
@@ -251,6 +253,27 @@ fn an_overloaded_bounded_queue_is_the_station_engines() {
     assert_equal(&estimates, &deployments, &sweep, 3);
     assert!(estimates.iter().all(|estimate| estimate.stable && estimate.load > 1.0));
     assert!(estimates[0].dropped_share > 0.5 && estimates[9].dropped_share < estimates[4].dropped_share);
+}
+
+/// Workers that share cores, from few requests to an overload in which all of them are busy for long, with and without a
+/// span before that is not observed, on more nodes than one.
+#[test]
+fn lanes_of_workers_that_share_cores_are_the_station_engine() {
+    for (cores, duration_s) in [(1, 20), (2, 20), (3, 100), (7, 5)] {
+        let of = |i: u32| {
+            let mut d = with_downlink(100.0, cores + 1 + 3 * (i % 19), 9.0, duration_s, 1 + i % 2);
+            (d.tiers[1].cores, d.tiers[1].speed) = (cores, 0.1 * f64::from(i + 2) / f64::from(cores));
+            d.warm_up = Span::from_millis(1_300 * u64::from(i % 3));
+            if i % 4 == 3 {
+                d.app.stages[0].work = Distribution::Constant(0.009);
+            }
+            d
+        };
+        let deployments: Vec<Deployment> = (0..40).map(of).collect();
+        let loads = deployments.iter().map(|d| alone(d, 4, false).load);
+        assert!(loads.clone().any(|load| load > 1.2) && loads.clone().any(|load| load < 0.5));
+        assert_equal_everywhere(&deployments, 4);
+    }
 }
 
 /// What lanes leave to others is as it was.

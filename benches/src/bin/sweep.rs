@@ -1,6 +1,6 @@
 //! Runs the lanes of a sweep: `sweep WORKERS DEPLOYMENTS SECONDS down|plain ROUNDS [PLACES]`. All deployments meet
 //! the requests of W1 (realistic, 400/s); they differ in speed. PLACES bounds the queues. The variable VECTORS bounds
-//! the vectors: 256 or 0 bits. Prints ns per offered request and deployment, the least of the rounds.
+//! the vectors: 256 or 0 bits; CORES is how many cores the workers share, if not one each; ALONE=1 simulates one by one. Prints ns per offered request and deployment, the least of the rounds.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -22,6 +22,12 @@ fn main() {
     else {
         return usage();
     };
+    let number = |name: &str, otherwise: u32| std::env::var(name).map_or(Ok(otherwise), |text| text.parse());
+    let (Ok(cores), Ok(bits), Ok(alone)) =
+        (number("CORES", workers), number("VECTORS", 512), number("ALONE", 0))
+    else {
+        return usage();
+    };
     let deployments: Vec<Deployment> = (0..count)
         .map(|i| {
             let mut d = w1(Service::Realistic, 100, seconds);
@@ -29,25 +35,26 @@ fn main() {
             if link == "plain" {
                 d.links[0].down.rate = Rate::Unlimited;
             }
-            (d.tiers[1].cores, d.placement.workers) = (workers, workers);
+            (d.tiers[1].cores, d.placement.workers) = (cores, workers);
             d.placement.queue = places.first().copied();
             // The work is made for four workers at load 0.8; here 0.3 to 0.95.
             let load = 0.3 + 0.65 * f64::from(i) / f64::from(count);
-            d.tiers[1].speed = 0.8 / load * 4.0 / f64::from(workers);
+            d.tiers[1].speed = 0.8 / load * 4.0 / f64::from(cores);
             d
         })
         .collect();
     let models = ModelSet::default();
-    let bits = std::env::var("VECTORS").map_or(Ok(512), |bits| bits.parse());
-    let Ok(bits) = bits else { return usage() };
     let mut sweep = Sweep::with_vectors(&models, 1, bits);
     let mut least = f64::INFINITY;
     let mut requests = 0;
     for _ in 0..rounds {
         let before = std::time::Instant::now();
-        let estimates = sweep.estimate(&deployments);
+        requests = if alone == 1 {
+            deployments.iter().map(|d| sweep.simulate(d).counts.offered).sum()
+        } else {
+            sweep.estimate(&deployments).iter().map(|estimate| estimate.requests.offered).sum()
+        };
         let spent = before.elapsed().as_secs_f64();
-        requests = estimates.iter().map(|estimate| estimate.requests.offered).sum();
         least = least.min(spent / requests as f64);
     }
     println!("requests={requests} ns={:.3} per_second={:.3e}", least * 1e9, 1.0 / least);

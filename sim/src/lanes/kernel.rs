@@ -24,19 +24,23 @@
 //! loop (`EDGE`) tells observed requests from others and cuts CPU time at the ends. It runs where the first
 //! could be wrong, and everywhere for bounded queues.
 
+use std::ops::Range;
+
 use pulp::Simd;
+
+use crate::stations::Upstream;
 
 /// Requests that are worked off together. What they leave behind stays in the nearest cache.
 pub(super) const CHUNK: usize = 128;
 
 /// When a worker that a lane does not have is free.
-const NEVER: f64 = 1e300;
+pub(super) const NEVER: f64 = 1e300;
 /// When a worker was last busy before the run.
-const LONG_AGO: f64 = -4_503_599_627_370_496.0; // -2^52
+pub(super) const LONG_AGO: f64 = -4_503_599_627_370_496.0; // -2^52
 /// Emission of a request that there is not.
-const NOBODY: f64 = -1.0;
+pub(super) const NOBODY: f64 = -1.0;
 /// A sum with it has no room for a fraction.
-const TWO_52: f64 = 4_503_599_627_370_496.0;
+pub(super) const TWO_52: f64 = 4_503_599_627_370_496.0;
 /// Latency of a request that is not observed or was refused.
 pub(super) const UNSEEN: f64 = -1.0;
 
@@ -46,10 +50,30 @@ pub(super) struct Requests<'r> {
     pub emitted: &'r [f64],
     /// Work at speed 1 [ns].
     pub work: &'r [f64],
-    /// How long the reply travels in addition to [`Lane::delay`] [ns]; empty or zero where that says all.
+    /// How long the reply travels in addition to [`Lane::delay`] [ns]; zero where that says all.
     pub delay: &'r [f64],
     /// How long each was prepared [ns]; only for bounded queues.
     pub preparation: &'r [f64],
+}
+
+impl<'r> Requests<'r> {
+    /// A range of the requests; `work` and `delay` are of all of them.
+    #[inline(always)]
+    pub(super) fn new(
+        upstream: &'r Upstream,
+        work: &'r [f64],
+        delay: &'r [f64],
+        range: Range<usize>,
+        has_preparation: bool,
+    ) -> Self {
+        Requests {
+            arrived: &upstream.arrived[range.clone()],
+            emitted: &upstream.emitted[range.clone()],
+            work: &work[range.clone()],
+            delay: &delay[range.clone()],
+            preparation: if has_preparation { &upstream.preparation[range] } else { &[] },
+        }
+    }
 }
 
 /// The observed span [ns].
@@ -63,6 +87,8 @@ pub(super) struct Observed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Lane {
     pub workers: u32,
+    /// How many cores the workers share; nothing where each has its own.
+    pub shared: Option<u32>,
     /// How many requests may wait; nothing means any number.
     pub places: Option<u32>,
     /// What the work at speed 1 is multiplied by, and rounded to the nearest whole number.
@@ -123,9 +149,9 @@ struct State<S: Simd, const V: usize, const C: usize> {
 
 /// State and sums that only bounded queues have.
 #[derive(Clone, Copy)]
-struct Refusals<S: Simd, const V: usize> {
+pub(super) struct Refusals<S: Simd, const V: usize> {
     /// Where the ring takes the next accepted start, as the last bits.
-    next: [S::f64s; V],
+    pub next: [S::f64s; V],
     dropped: [S::f64s; V],
     refused: [S::f64s; V],
     preparation: [S::f64s; V],
@@ -133,14 +159,14 @@ struct Refusals<S: Simd, const V: usize> {
 }
 
 /// The starts of the last accepted requests: one row of lanes per start, as many rows as a power of two.
-struct Ring {
+pub(super) struct Ring {
     starts: Vec<f64>,
     rows: usize,
 }
 
 impl Ring {
     /// No row without bounded queues; else at least one more than requests may wait.
-    fn new(lanes: &[Lane]) -> Self {
+    pub(super) fn new(lanes: &[Lane]) -> Self {
         let most = lanes.iter().filter_map(|lane| lane.places).max();
         let rows = most.map_or(0, |most| (most as usize + 1).next_power_of_two());
         Ring { starts: vec![LONG_AGO; rows * lanes.len()], rows }
@@ -149,7 +175,7 @@ impl Ring {
     /// Puts the starts of a vector's requests at `next` and gives those that lie at `last`. What was put is
     /// overwritten unless `next` goes on, so that a refused request may be put as well.
     #[inline(always)]
-    fn exchange<S: Simd, const V: usize>(
+    pub(super) fn exchange<S: Simd, const V: usize>(
         &mut self,
         v: usize,
         start: S::f64s,
@@ -237,14 +263,7 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
                 shortest: all(f64::INFINITY),
                 longest: all(0.0),
             },
-            refusals: Refusals {
-                // Any multiple of the rows will do; the first one would leave no room for what is before.
-                next: all(TWO_52 + ring.rows as f64),
-                dropped: all(0.0),
-                refused: all(0.0),
-                preparation: all(0.0),
-                way: all(0.0),
-            },
+            refusals: Refusals::new(simd, &ring),
             fixed: Fixed {
                 factor: column(&|lane| lane.factor),
                 constant: column(&|lane| lane.constant),
@@ -354,7 +373,6 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
         let (arrived, emitted) = (&requests.arrived[..n], &requests.emitted[..n]);
         let (latency, _) = S::as_mut_simd_f64s(latency);
         let travel = if VARIES { &requests.delay[..n] } else { &[] };
-        let preparation = if BOUNDED { &requests.preparation[..n] } else { &[] };
         let (work, latency) = (&requests.work[..n], &mut latency[..n * V]);
         let zero = simd.splat_f64s(0.0);
         let one = simd.splat_f64s(1.0);
@@ -364,22 +382,7 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
             let arrival = simd.splat_f64s(arrived[i]);
             let emission = simd.splat_f64s(emitted[i]);
             let own_travel = if VARIES { simd.splat_f64s(travel[i]) } else { zero };
-            let lost = if BOUNDED {
-                let is_in = simd.and_m64s(
-                    simd.greater_than_or_equal_f64s(arrival, fixed.from),
-                    simd.less_than_f64s(arrival, fixed.until),
-                );
-                let is_new = simd.greater_than_or_equal_f64s(emission, fixed.from);
-                let observed = |x: f64| simd.select_f64s(is_new, simd.splat_f64s(x), zero);
-                Lost {
-                    dropped: observed(1.0),
-                    refused: simd.select_f64s(is_in, one, zero),
-                    preparation: observed(preparation[i]),
-                    way: observed(arrived[i] - emitted[i]),
-                }
-            } else {
-                Lost { dropped: zero, refused: zero, preparation: zero, way: zero }
-            };
+            let lost = if BOUNDED { Lost::new(simd, requests, i, self.observed) } else { Lost::none(simd) };
             let demand = simd.splat_f64s(work[i]);
             for v in 0..V {
                 let product = simd.mul_f64s(demand, fixed.factor[v]);
@@ -527,45 +530,93 @@ impl<S: Simd, const V: usize, const C: usize> Node<S, V, C> {
     /// The sums of each lane.
     pub(super) fn sums(&self) -> Vec<Sums> {
         let s = &self.state;
-        let simd = self.simd;
         let mut sums = vec![Sums::default(); Self::LANES];
-        let mut column = |values: &[S::f64s; V], place: fn(&mut Sums) -> &mut f64| {
-            for (v, vector) in values.iter().enumerate() {
-                let mut lanes = vec![0.0; S::F64_LANES];
-                S::as_mut_simd_f64s(&mut lanes).0[0] = simd.add_f64s(*vector, simd.splat_f64s(0.0));
-                for (l, value) in lanes.into_iter().enumerate() {
-                    *place(&mut sums[v * S::F64_LANES + l]) = value;
-                }
-            }
-        };
+        let mut column = |values, place| tell::<S, V>(values, &mut sums, place);
         column(&s.queue, |sums| &mut sums.queue);
         column(&s.process, |sums| &mut sums.process);
         column(&s.downlink, |sums| &mut sums.downlink);
         column(&s.busy, |sums| &mut sums.busy);
         column(&s.returned, |sums| &mut sums.returned);
-        column(&self.refusals.dropped, |sums| &mut sums.dropped);
-        column(&self.refusals.refused, |sums| &mut sums.refused);
-        column(&self.refusals.preparation, |sums| &mut sums.lost_preparation);
-        column(&self.refusals.way, |sums| &mut sums.lost_way);
         column(&s.shortest, |sums| &mut sums.shortest);
         column(&s.longest, |sums| &mut sums.longest);
+        self.refusals.tell(&mut sums);
         sums
+    }
+}
+
+/// Writes one number of each lane.
+pub(super) fn tell<S: Simd, const V: usize>(
+    values: &[S::f64s; V],
+    sums: &mut [Sums],
+    place: fn(&mut Sums) -> &mut f64,
+) {
+    for (vector, sums) in values.iter().zip(sums.chunks_mut(S::F64_LANES)) {
+        let mut lanes = [0.0; WIDEST];
+        S::as_mut_simd_f64s(&mut lanes[..S::F64_LANES]).0[0] = *vector;
+        for (value, sums) in lanes.into_iter().zip(sums) {
+            *place(sums) = value;
+        }
     }
 }
 
 /// What a refused request adds to [`Refusals`], the same for all lanes.
 #[derive(Clone, Copy)]
-struct Lost<S: Simd> {
+pub(super) struct Lost<S: Simd> {
     dropped: S::f64s,
     refused: S::f64s,
     preparation: S::f64s,
     way: S::f64s,
 }
 
+impl<S: Simd> Lost<S> {
+    /// What request `i` of a chunk adds.
+    #[inline(always)]
+    pub(super) fn new(simd: S, requests: &Requests<'_>, i: usize, observed: Observed) -> Self {
+        let (arrived, emitted) = (requests.arrived[i], requests.emitted[i]);
+        let is_in = arrived >= observed.from && arrived < observed.until;
+        let observed = |x: f64| simd.splat_f64s(if emitted >= observed.from { x } else { 0.0 });
+        Lost {
+            dropped: observed(1.0),
+            refused: simd.splat_f64s(f64::from(u8::from(is_in))),
+            preparation: observed(requests.preparation[i]),
+            way: observed(arrived - emitted),
+        }
+    }
+
+    /// Nothing.
+    #[inline(always)]
+    pub(super) fn none(simd: S) -> Self {
+        let zero = simd.splat_f64s(0.0);
+        Lost { dropped: zero, refused: zero, preparation: zero, way: zero }
+    }
+}
+
 impl<S: Simd, const V: usize> Refusals<S, V> {
+    /// Nothing was refused.
+    #[inline(always)]
+    pub(super) fn new(simd: S, ring: &Ring) -> Self {
+        let all = |value| [simd.splat_f64s(value); V];
+        Refusals {
+            // Any multiple of the rows will do; the first one would leave no room for what is before.
+            next: all(TWO_52 + ring.rows as f64),
+            dropped: all(0.0),
+            refused: all(0.0),
+            preparation: all(0.0),
+            way: all(0.0),
+        }
+    }
+
+    /// Writes the counts of each lane.
+    pub(super) fn tell(&self, sums: &mut [Sums]) {
+        tell::<S, V>(&self.dropped, sums, |sums| &mut sums.dropped);
+        tell::<S, V>(&self.refused, sums, |sums| &mut sums.refused);
+        tell::<S, V>(&self.preparation, sums, |sums| &mut sums.lost_preparation);
+        tell::<S, V>(&self.way, sums, |sums| &mut sums.lost_way);
+    }
+
     /// Adds what is lost where the request is not accepted.
     #[inline(always)]
-    fn count(&mut self, simd: S, v: usize, is_accepted: S::m64s, lost: Lost<S>) {
+    pub(super) fn count(&mut self, simd: S, v: usize, is_accepted: S::m64s, lost: Lost<S>) {
         let zero = simd.splat_f64s(0.0);
         let add = |sum: &mut S::f64s, x| *sum = simd.add_f64s(*sum, simd.select_f64s(is_accepted, zero, x));
         add(&mut self.dropped[v], lost.dropped);
