@@ -16,6 +16,24 @@ plt.rcParams.update({"font.size": 9, "axes.grid": True, "grid.color": "#c8ced6",
                      "axes.prop_cycle": plt.cycler(color=SERIES)})
 
 
+MARKS = {"misses a requirement": ("#8A8A8A", "x", 8), "feasible": ("#2E86C8", "o", 8), "on the front": ("#009E73", "o", 18),
+         "on the shortlist": ("#D55E00", "D", 40), "measured": ("#CC79A7", "s", 30)}
+
+
+def front(data, axes):
+    for mark, (color, marker, size) in MARKS.items():
+        rows = data[data.mark == mark]
+        if len(rows):
+            axes.scatter(rows.x, rows.y, color=color, marker=marker, s=size, label=mark)
+    for row in data.dropna(subset="deployment").itertuples():
+        axes.annotate(row.deployment, (row.x, row.y), xytext=(5, 5), textcoords="offset points")
+    for values, name in ((data.x, "x"), (data.y, "y")):
+        if values.min() > 0 and values.max() >= 20 * values.min():
+            axes.set(**{f"{name}scale": "log"})
+    axes.set(xlabel=data.x_metric.iloc[0], ylabel=data.y_metric.iloc[0])
+    axes.legend()
+
+
 def parts(data, axes):
     wide = data.pivot(index="row", columns="part", values="mean_ms").loc[data.row.unique()[::-1], list(PARTS)]
     wide.plot.barh(stacked=True, ax=axes, color=PARTS, width=0.72)
@@ -95,6 +113,7 @@ def answer(data, axes):
 
 
 FIGURES = {
+    "front": front,
     "parts": parts,
     "heatmap": heatmap, "heatmap_2": heatmap, "heatmap_3": heatmap,
     "load": lines("load_percent", "low_percent", "high_percent", "load (%)", level=100),

@@ -211,9 +211,11 @@
         const column = state[way], words = isWords(column);
         layer.encoding[way] = {
           field: column.key, title: titleOf(column), type: words ? "nominal" : "quantitative",
-          scale: words ? {} : state.log[way] && canBeLog(column) ? { type: "log", nice: false } : { zero: false, nice: true },
+          // Room at the edges: the best are often the lowest of all.
+          scale: words ? {} : state.log[way] && canBeLog(column) ? { type: "log", nice: false, padding: 14 } : { zero: false, nice: false, padding: 14 },
         };
-        if (words && way === "x") layer.encoding[way].axis = { labelAngle: 0 };
+        if (!words) layer.encoding[way].axis = { tickCount: 8 };
+        else if (way === "x") layer.encoding[way].axis = { labelAngle: 0 };
       }
       const present = new Set(drawn.map((point) => point.mark));
       for (const channel of ["color", "shape"]) {

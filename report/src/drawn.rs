@@ -9,7 +9,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use crate::figure::{Axis, Cell, Chart, Figure, Interval, Table};
-use crate::style::{HEAT, LEVEL, PARTS, SERIES};
+use crate::style::{HEAT, LEVEL, MARKS, PARTS, SERIES};
 
 /// Width of every figure [px]; two of them stand side by side on a page of a paper.
 const WIDTH: u32 = 640;
@@ -136,7 +136,7 @@ fn draw(area: &Area<'_>, figure: &Figure) -> Drawing {
                 },
             )
         }
-        Chart::Scatter { x, y, series, x_interval, y_interval, label } => points(
+        Chart::Scatter { x, y, series, x_interval, y_interval, label, is_comparison } => points(
             area,
             table,
             &Points {
@@ -149,7 +149,7 @@ fn draw(area: &Area<'_>, figure: &Figure) -> Drawing {
                 across: *x_interval,
                 along: *y_interval,
                 is_line: false,
-                diagonal: true,
+                diagonal: *is_comparison,
                 label: Some(label),
             },
         ),
@@ -171,6 +171,19 @@ fn sorted(table: &Table, column: &str) -> Vec<String> {
     let mut names = table.texts(column);
     names.sort();
     names
+}
+
+/// The names of series and their colours: marks of deployments have their own.
+fn series(table: &Table, column: &str) -> (Vec<String>, Vec<RGBColor>) {
+    let names = sorted(table, column);
+    let marks = MARKS.iter().filter(|(mark, ..)| names.iter().any(|name| name == mark));
+    let marks: Vec<(String, RGBColor)> =
+        marks.map(|(mark, hex, _)| ((*mark).to_owned(), colour(hex))).collect();
+    if marks.len() == names.len() {
+        return marks.into_iter().unzip();
+    }
+    let colours = (0..names.len()).map(of_series).collect();
+    (names, colours)
 }
 
 fn style(size: u32) -> TextStyle<'static> {
@@ -389,7 +402,7 @@ fn points(area: &Area<'_>, table: &Table, points: &Points<'_>) -> Drawing {
             .fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
         match axis.is_log {
             true => low / 1.15..high * 1.15,
-            false if points.diagonal || (points.kinds && place == 0) => {
+            false if !points.is_line || (points.kinds && place == 0) => {
                 (low - 0.04 * (high - low)).max(0.0)..high + 0.04 * (high - low)
             }
             false => 0.0..high * 1.04,
@@ -453,8 +466,7 @@ where
     X::CoordDescType: ValueFormatter<f64>,
     Y::CoordDescType: ValueFormatter<f64>,
 {
-    let names = sorted(table, points.series.column);
-    let colours: Vec<RGBColor> = (0..names.len()).map(of_series).collect();
+    let (names, colours) = series(table, points.series.column);
     let begin = legend(area, &names, &colours, 66)?;
     if points.kinds && table.texts("kind").len() > 1 {
         let words = "whole line: measured, dashed: predicted";
@@ -556,10 +568,16 @@ where
             if points.kinds {
                 continue;
             }
-            match at % 3 {
-                0 => plane.draw(&Circle::new((x, y), 4, colours[at].filled()))?,
-                1 => plane.draw(&TriangleMarker::new((x, y), 6, colours[at].filled()))?,
-                _ => plane.draw(&Cross::new((x, y), 4, colours[at].stroke_width(2)))?,
+            let fill = colours[at].filled();
+            match (MARKS.iter().position(|(mark, ..)| mark == name), at % 3) {
+                (Some(0), _) => plane.draw(&Cross::new((x, y), 2, colours[at].stroke_width(1)))?,
+                (Some(1), _) => plane.draw(&Circle::new((x, y), 2, fill))?,
+                (Some(4), _) => {
+                    plane.draw(&(EmptyElement::at((x, y)) + Rectangle::new([(-4, -4), (4, 4)], fill)))?;
+                }
+                (Some(2), _) | (None, 0) => plane.draw(&Circle::new((x, y), 4, fill))?,
+                (Some(_), _) | (None, 1) => plane.draw(&TriangleMarker::new((x, y), 6, fill))?,
+                (None, _) => plane.draw(&Cross::new((x, y), 4, colours[at].stroke_width(2)))?,
             }
             if let Some(label) = points.label {
                 plane.draw(

@@ -196,7 +196,7 @@ pub enum Chart {
         /// Of the value.
         interval: Option<Interval>,
     },
-    /// Points beside a diagonal of equality, with a horizontal or vertical interval.
+    /// Points with a horizontal or vertical interval.
     Scatter {
         /// To the right.
         x: Axis,
@@ -210,6 +210,8 @@ pub enum Chart {
         y_interval: Option<Interval>,
         /// Names the point.
         label: &'static str,
+        /// Whether both axes are of the same, with a diagonal of equality.
+        is_comparison: bool,
     },
 }
 

@@ -5,6 +5,7 @@ use offing_core::{Parts, Summary};
 
 use crate::figure::{Axis, Cell, Chart, Figure, Table};
 use crate::folder::Findings;
+use crate::front;
 use crate::predicted::{Trial, Tried};
 use crate::subjects::{self, Estimate, Subject};
 use crate::words;
@@ -12,7 +13,12 @@ use crate::words;
 /// Cells of a heat map, at most.
 const MOST_CELLS: usize = 2_500;
 
-/// All figures but the front, which is drawn by the page.
+/// All figures, as papers have them.
+pub fn for_papers(findings: &Findings) -> Vec<Figure> {
+    front::figure(findings).into_iter().chain(figures(findings)).collect()
+}
+
+/// All figures but the front, which the page draws with axes to choose.
 pub fn figures(findings: &Findings) -> Vec<Figure> {
     let subjects = subjects::subjects(findings);
     let mut figures = Vec::new();
@@ -114,10 +120,14 @@ fn heat_maps(findings: &Findings) -> Vec<Figure> {
         .map(|(at, map)| {
             let (x, y) = (words::key(&map.x), words::key(&map.y));
             let mut table = Table::new(&["network_latency", "cores", "latency_ms", "deployments"]);
+            // No delay at all is written in seconds, whatever the others are written in.
+            let mut units = map.cells.iter().filter_map(|cell| Some(cell.x.split_once(' ')?.1));
+            let zero = units.find(|unit| *unit != "s").map(|unit| format!("0 {unit}"));
             for cell in &map.cells {
                 let deployments = cell.deployments as f64;
+                let delay = zero.as_deref().filter(|_| cell.x == "0 s").unwrap_or(&cell.x);
                 table.push([
-                    cell.x.as_str().into(),
+                    delay.into(),
                     cell.y.as_str().into(),
                     cell.latency_ms.into(),
                     deployments.into(),
@@ -262,7 +272,7 @@ fn crowds(findings: &Findings) -> Vec<Figure> {
 }
 
 /// Whether values go over so wide a range that they are told apart on a logarithmic axis only.
-fn wide(values: impl Iterator<Item = f64>) -> bool {
+pub fn wide(values: impl Iterator<Item = f64>) -> bool {
     let (low, high) =
         values.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
     low > 0.0 && high / low >= 20.0
@@ -477,6 +487,7 @@ fn calibration(subjects: &[Subject<'_>]) -> Option<Figure> {
             x_interval: Some(("measured_low_ms", "measured_high_ms")),
             y_interval: Some(("predicted_low_ms", "predicted_high_ms")),
             label: "deployment",
+            is_comparison: true,
         },
     })
 }
@@ -533,7 +544,7 @@ fn energy(subjects: &[Subject<'_>]) -> Option<Figure> {
                 table.push([row.as_str().into(), source.into(), tier.as_str().into(), (*energy).into()]);
             }
             if by_tier.is_empty() {
-                table.push([row.into(), source.into(), "all nodes".into(), total.into()]);
+                table.push([row.into(), source.into(), "whole host".into(), total.into()]);
             }
         };
         if let Some(summary) = subject.predicted
@@ -646,6 +657,7 @@ fn validation(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Figure> {
             x_interval: None,
             y_interval: Some(("predicted_low_ms", "predicted_high_ms")),
             label: "label",
+            is_comparison: true,
         },
     })
 }

@@ -3,16 +3,15 @@
 
 use serde_json::{Value, json};
 
+use crate::figure::{self, Axis, Chart, Figure, Table};
+use crate::figures;
 use crate::folder::Findings;
 use crate::rows::{self, Rows};
-use crate::style::SERIES;
+use crate::style::MARKS;
 use crate::subjects::{self, Subject};
 use crate::words;
 
-/// How a deployment is marked: the page's words, from the least to the most telling.
-pub const MARKS: [&str; 5] =
-    ["misses a requirement", "feasible", "on the front", "on the shortlist", "measured"];
-/// Their areas [px²] and opacities.
+/// Areas [px²] and opacities of the marks.
 const SIZES: [f64; 5] = [26.0, 30.0, 70.0, 170.0, 120.0];
 const OPACITIES: [f64; 5] = [0.45, 0.55, 0.95, 1.0, 1.0];
 
@@ -36,8 +35,9 @@ enum Cell {
     Words(String),
 }
 
-/// The data of the plot; nothing where there are no deployments to draw.
-pub fn data(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Value> {
+/// All that is drawn: columns, marks and letters, and the order of the rows. The telling ones come last, so that they
+/// are drawn on top.
+fn drawn(findings: &Findings, subjects: &[Subject<'_>]) -> Option<(Drawn, Vec<usize>)> {
     let (mut columns, mut marks, mut letters) = match &findings.rows {
         Some(rows) => predicted(rows, subjects),
         None => (Vec::new(), Vec::new(), Vec::new()),
@@ -46,9 +46,70 @@ pub fn data(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Value> {
     if marks.len() < 2 {
         return None;
     }
-    // The telling ones come last, so that they are drawn on top.
     let mut order: Vec<usize> = (0..marks.len()).collect();
     order.sort_by_key(|&row| marks[row]);
+    Some(((columns, marks, letters), order))
+}
+
+/// The plot as a figure for papers, over the axes with which the page begins.
+pub fn figure(findings: &Findings) -> Option<Figure> {
+    let ((columns, marks, letters), order) = drawn(findings, &subjects::subjects(findings))?;
+    let [x, y] = default_axes(findings, &columns, &marks)
+        .map(|name| columns.iter().find(|column| column.name == name))
+        .map(|column| column.filter(|column| column.kind == "metric"));
+    let (x, y) = (x?, y?);
+    let value = |column: &Column, row: usize| match column.values[row] {
+        Cell::Number(value) => Some(value),
+        _ => None,
+    };
+    let number = columns.iter().find(|column| column.kind == "number");
+    let mut table = Table::new(&["mark", "deployment", "number", "x_metric", "x", "y_metric", "y"]);
+    for row in order {
+        let (Some(at_x), Some(at_y)) = (value(x, row), value(y, row)) else { continue };
+        let number = number.and_then(|column| match &column.values[row] {
+            Cell::Words(text) => Some(text.as_str()),
+            _ => None,
+        });
+        table.push([
+            MARKS[marks[row]].0.into(),
+            letters[row].as_str().into(),
+            number.into(),
+            x.name.as_str().into(),
+            at_x.into(),
+            y.name.as_str().into(),
+            at_y.into(),
+        ]);
+    }
+    if table.rows.len() < 2 {
+        return None;
+    }
+    let axis = |column: &'static str, of: &Column| {
+        let all = table.column(column).filter_map(figure::Cell::number);
+        Axis::new(column, words::metric_title(&of.name)).log(figures::wide(all))
+    };
+    let count = |mark: &str| table.column("mark").filter(|cell| cell.text() == mark).count();
+    let counts = table.texts("mark").iter().map(|mark| format!("{} {mark}", count(mark))).collect::<Vec<_>>();
+    Some(Figure {
+        name: "front",
+        title: "All deployments, and the front".into(),
+        caption: "Each point is a deployment; letters are those of the shortlist.".into(),
+        alternative: format!("Points of deployments: {}.", words::list(&counts)),
+        chart: Chart::Scatter {
+            x: axis("x", x),
+            y: axis("y", y),
+            series: Axis::new("mark", ""),
+            x_interval: None,
+            y_interval: None,
+            label: "deployment",
+            is_comparison: false,
+        },
+        table,
+    })
+}
+
+/// The data of the plot; nothing where there are no deployments to draw.
+pub fn data(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Value> {
+    let ((columns, marks, letters), order) = drawn(findings, subjects)?;
     let told: Vec<Value> = columns.iter().filter_map(|column| told(column, &order)).collect();
     let [x, y] = default_axes(findings, &columns, &marks);
     let goal: Vec<String> = goal(findings);
@@ -56,7 +117,7 @@ pub fn data(findings: &Findings, subjects: &[Subject<'_>]) -> Option<Value> {
     let marks: Vec<Value> = marks.into_iter().map(|mark| json!(mark)).collect();
     let letters: Vec<Value> = letters.into_iter().map(|letter| json!(letter)).collect();
     Some(json!({
-        "columns": told, "marks": order_of(&marks), "letters": order_of(&letters), "names": MARKS,
+        "columns": told, "marks": order_of(&marks), "letters": order_of(&letters), "names": MARKS.map(|(name, ..)| name),
         "sizes": SIZES, "opacities": OPACITIES,
         "x": x, "y": y, "goal": goal,
     }))
@@ -250,14 +311,17 @@ fn default_axes(findings: &Findings, columns: &[Column], marks: &[usize]) -> [St
 
 /// The specification. The page sets field, title, type and scale of `x` and `y`.
 pub fn spec() -> Value {
-    let colours = ["#8A8A8A", SERIES[0], SERIES[2], SERIES[1], SERIES[3]];
-    let shapes = ["cross", "circle", "circle", "diamond", "square"];
+    let colours = MARKS.map(|(_, colour, _)| colour);
+    let shapes = MARKS.map(|(.., shape)| shape);
     let mark = |range: Value| {
         json!({
-            "field": "mark", "type": "nominal", "title": null, "scale": { "domain": MARKS, "range": range },
+            "field": "mark", "type": "nominal", "title": null, "scale": { "domain": MARKS.map(|(name, ..)| name), "range": range },
             "legend": { "orient": "top", "symbolOpacity": 1 },
         })
     };
+    // The letter of a measurement is to the left, where it is not on that of its prediction.
+    let left_or_right =
+        |left: &str, right: &str| json!({ "expr": format!("datum.mark === 'measured' ? {left} : {right}") });
     json!({
         "width": "container", "height": 420, "autosize": { "type": "fit-x", "contains": "padding" },
         "description": "Every deployment as a point. The table below has the same deployments.",
@@ -275,7 +339,10 @@ pub fn spec() -> Value {
             },
             {
                 "transform": [{ "filter": "datum.letter" }],
-                "mark": { "type": "text", "dx": 11, "dy": -9, "fontWeight": "bold", "style": "label", "fontSize": 13, "aria": false },
+                "mark": {
+                    "type": "text", "dy": -9, "fontWeight": "bold", "style": "label", "fontSize": 13, "aria": false,
+                    "dx": left_or_right("-11", "11"), "align": left_or_right("'right'", "'left'"),
+                },
                 "encoding": { "x": {}, "y": {}, "text": { "field": "letter" } },
             },
         ],

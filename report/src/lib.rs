@@ -33,7 +33,7 @@ mod vega;
 pub use drawn::png;
 pub use drawn::svg;
 pub use figure::{Axis, Cell, Chart, Figure, Interval, Table};
-pub use figures::{breakdown, figures};
+pub use figures::{breakdown, for_papers as figures};
 pub use folder::{Findings, ReadError, read, read_with};
 pub use page::{answer, page};
 pub use ro_crate::{FILE as RO_CRATE, ro_crate};

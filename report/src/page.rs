@@ -626,7 +626,7 @@ fn explored(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Str
     let _ = writeln!(
         body,
         "<p class=\"verdict\"><strong>Answer.</strong> {}</p>",
-        text(&short_answer(found, all))
+        text(&(short_answer(found, all) + &best(found, subjects)))
     );
     if let Some(told) = confirmed(found, subjects) {
         let _ = writeln!(body, "<p class=\"verdict\"><strong>Measured.</strong> {}</p>", text(&told));
@@ -648,7 +648,7 @@ fn short_answer(found: &Found, all: u64) -> String {
         return "None of them. The nearest misses are below, with the smallest change that would make each work.".into();
     }
     if numbers.feasible == 1 {
-        return format!("One does ({}):", words::percent(1, all));
+        return format!("One does ({}).", words::percent(1, all));
     }
     let how_many = match numbers.feasible == all {
         true => format!("All {} do.", words::count(all)),
@@ -657,18 +657,35 @@ fn short_answer(found: &Found, all: u64) -> String {
         }
     };
     let front = match found.front {
-        1 => " One of them is at least as good as every other in all of that:".to_owned(),
+        1 => " One of them is at least as good as every other in all of that.".to_owned(),
         front => format!(
             " {} of them make up the front: no other deployment beats any of these in everything that is to be low. {}",
             words::count(front),
             match found.shortlist.len() {
-                1 => "One stands for all:".to_owned(),
-                n if n as u64 == front => "They are:".to_owned(),
-                n => format!("These {n} stand for all of them, the most telling first:"),
+                1 => "One stands for all.".to_owned(),
+                n if n as u64 == front => "They are below.".to_owned(),
+                n => format!("The {n} on the shortlist below stand for all of them."),
             }
         ),
     };
     how_many + &front
+}
+
+/// Which deployments have the lowest of what is to be low, and how low that is.
+fn best(found: &Found, subjects: &[Subject<'_>]) -> String {
+    let told: Vec<String> = found
+        .shortlist
+        .iter()
+        .zip(subjects)
+        .filter_map(|(kept, subject)| {
+            let name = kept.why.strip_prefix("lowest ")?.split([' ', ',', ':', ';']).next()?;
+            let value = subject.predicted.and_then(|summary| subjects::metric(summary, name))?.value;
+            let (words, unit) = words::metric(name);
+            let value = format!("{} {unit}", words::number(value));
+            Some(format!("{} has the lowest {words} ({})", subject.letter, value.trim_end()))
+        })
+        .collect();
+    if told.is_empty() { String::new() } else { format!(" {}.", words::list(&told)) }
 }
 
 /// What measurements say of the answer; nothing where there are none.
@@ -685,6 +702,8 @@ fn confirmed(found: &Found, subjects: &[Subject<'_>]) -> Option<String> {
             n => format!("{n} of these deployments have"),
         }
     );
+    let mut held = Vec::new();
+    let mut failed = Vec::new();
     for requirement in &found.require {
         let parts: Vec<&str> = requirement.split_whitespace().collect();
         let &[name, comparison @ ("<" | "<="), bound] = &parts[..] else { continue };
@@ -703,15 +722,20 @@ fn confirmed(found: &Found, subjects: &[Subject<'_>]) -> Option<String> {
             .map(|(letter, _)| (*letter).to_owned())
             .collect();
         let requirement = words::requirement(requirement);
-        let _ = match (values.is_empty(), missed.is_empty()) {
-            (true, _) => Ok(()),
-            (_, true) => write!(told, " As measured, it holds for all of them that {requirement}."),
-            (_, false) => write!(
-                told,
-                " As measured, it does not hold for {} that {requirement}.",
-                words::list(&missed)
-            ),
-        };
+        match (values.is_empty(), missed.is_empty()) {
+            (true, _) => {}
+            (_, true) => held.push(format!("that {requirement}")),
+            (_, false) => {
+                failed.push(format!("it does not hold for {} that {requirement}", words::list(&missed)));
+            }
+        }
+    }
+    let for_all = if measured.len() == 1 { "it holds" } else { "it holds for all of them" };
+    if !held.is_empty() {
+        let _ = write!(told, " As measured, {for_all} {}.", words::list(&held));
+    }
+    for said in failed {
+        let _ = write!(told, " As measured, {said}.");
     }
     let name = "latency_p95_ms";
     let errors: Vec<f64> = measured
@@ -770,6 +794,8 @@ fn goal(found: &Found) -> Vec<&str> {
 }
 
 fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
+    /// What was measured stands beside its prediction.
+    const MEASURED: &str = "latency_p95_ms";
     let mut keys: Vec<&String> = subjects.iter().flat_map(|subject| subject.axes.keys()).collect();
     keys.sort();
     keys.dedup();
@@ -778,22 +804,24 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
         let first = values.next().flatten();
         values.all(|value| value == first)
     });
-    let metrics = goal(found);
+    let mut metrics = goal(found);
+    metrics.sort_by_key(|name| *name != MEASURED);
     let any_measured = subjects.iter().any(|subject| !subject.measured.is_empty());
+    // Both stand before the settings, which may be many.
     let mut columns: Vec<String> = vec!["deployment".into(), "why".into()];
-    columns.extend(differing.iter().map(|key| text(&words::key(key))));
-    columns.extend(metrics.iter().map(|name| text(&words::metric_title(name))));
     if any_measured {
         columns.push("measured: 95th percentile (ms)".into());
     }
+    columns.extend(metrics.iter().map(|name| text(&words::metric_title(name))));
     let mut is_number = vec![false, false];
+    is_number.resize(columns.len(), true);
+    columns.extend(differing.iter().map(|key| text(&words::key(key))));
     is_number.extend(differing.iter().map(|key| {
         subjects
             .iter()
             .filter_map(|subject| subject.axes.get(*key))
             .all(|value| words::quantity(value).is_some())
     }));
-    is_number.resize(columns.len(), true);
     let rows: Vec<Vec<String>> = subjects
         .iter()
         .map(|subject| {
@@ -805,17 +833,17 @@ fn shortlist(found: &Found, subjects: &[Subject<'_>]) -> String {
                 let _ = write!(why, " <span class=\"quiet\">(no. {})</span>", text(number));
             }
             let mut row = vec![letter(&subject.letter), why];
-            row.extend(differing.iter().map(|key| text(subject.axes.get(*key).map_or("", String::as_str))));
+            if any_measured {
+                let measured = subject.measured(|summary| subjects::metric(summary, MEASURED));
+                row.push(measured.map_or_else(|| "not yet".into(), |estimate| estimate_html(&estimate)));
+            }
             row.extend(metrics.iter().map(|name| {
                 subject
                     .predicted
                     .and_then(|summary| subjects::metric(summary, name))
                     .map_or_else(String::new, |estimate| estimate_html(&estimate))
             }));
-            if any_measured {
-                let measured = subject.measured(|summary| subjects::metric(summary, "latency_p95_ms"));
-                row.push(measured.map_or_else(|| "not yet".into(), |estimate| estimate_html(&estimate)));
-            }
+            row.extend(differing.iter().map(|key| text(subject.axes.get(*key).map_or("", String::as_str))));
             row
         })
         .collect();
@@ -1198,7 +1226,7 @@ fn errors(figure: &Figure) -> String {
                 text(&row[1].text()),
                 estimate("predicted_ms", "predicted_low_ms", "predicted_high_ms"),
                 estimate("measured_ms", "measured_low_ms", "measured_high_ms"),
-                format!("{error:+.1} %"),
+                signed(error / 100.0),
                 row[column("runs")].text(),
             ]
         })
@@ -1457,12 +1485,15 @@ fn runs(findings: &Findings) -> String {
 fn provenance(findings: &Findings) -> String {
     let mut body = String::new();
     for source in &findings.sources {
-        body.push_str(&source_html(findings, source));
+        if let Some(name) = source.folder.file_name().filter(|_| findings.sources.len() > 1) {
+            let _ = writeln!(body, "<h3>{}</h3>", text(&name.to_string_lossy()));
+        }
+        body.push_str(&source_html(source));
     }
     body
 }
 
-fn source_html(findings: &Findings, source: &Source) -> String {
+fn source_html(source: &Source) -> String {
     let mut facts: Vec<(&str, String)> =
         vec![("folder", format!("<code>{}</code>", text(&source.folder.display().to_string())))];
     let Some(manifest) = &source.manifest else {
@@ -1535,7 +1566,6 @@ fn source_html(findings: &Findings, source: &Source) -> String {
             html::table("Files", &columns, &rows, &[])
         );
     }
-    let _ = findings;
     body
 }
 

@@ -17,3 +17,13 @@ pub const HEAT: [&str; 5] = ["#fde725", "#7ad151", "#22a884", "#2a788e", "#41448
 
 /// Of a level to compare with.
 pub const LEVEL: &str = "#D55E00";
+
+/// How a deployment is marked among others, from the least to the most telling: the word, its colour, and the shape on
+/// the page.
+pub const MARKS: [(&str, &str, &str); 5] = [
+    ("misses a requirement", SERIES[6], "cross"),
+    ("feasible", SERIES[0], "circle"),
+    ("on the front", SERIES[2], "circle"),
+    ("on the shortlist", SERIES[1], "diamond"),
+    ("measured", SERIES[3], "square"),
+];

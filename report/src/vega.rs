@@ -18,7 +18,8 @@ pub fn spec(figure: &Figure) -> Value {
             lines(&figure.table, &Lines { x, y, series, band: *band, level, kinds: *kinds })
         }
         Chart::Bars { row, value, series, interval } => bars(&figure.table, row, value, series, *interval),
-        Chart::Scatter { x, y, series, x_interval, y_interval, label } => {
+        // What is no comparison is drawn by the page itself, with axes to choose.
+        Chart::Scatter { x, y, series, x_interval, y_interval, label, is_comparison: _ } => {
             scatter(&figure.table, x, y, series, [*x_interval, *y_interval], label)
         }
     };
@@ -89,7 +90,7 @@ fn series_colour(table: &Table, series: &Axis) -> Value {
 }
 
 fn row_axis(row: &str) -> Value {
-    json!({ "field": row, "type": "nominal", "sort": null, "title": null, "axis": { "labelLimit": 260, "ticks": false, "domain": false } })
+    json!({ "field": row, "type": "nominal", "sort": null, "title": null, "axis": { "labelLimit": 340, "ticks": false, "domain": false } })
 }
 
 fn is_known(column: &str) -> Value {
@@ -101,7 +102,7 @@ fn stack(table: &Table, row: &str, part: &str, value: &Axis, interval: Option<In
     let order =
         json!({ "calculate": format!("indexof({}, datum.part)", json!(Parts::NAMES)), "as": "order" });
     let colour = json!({
-        "field": part, "type": "nominal", "title": "part", "scale": { "domain": Parts::NAMES, "range": PARTS },
+        "field": part, "type": "nominal", "title": null, "scale": { "domain": Parts::NAMES, "range": PARTS },
         "legend": { "orient": "top" },
     });
     let mut x = quantitative(value);
@@ -279,15 +280,21 @@ fn scatter(
     label: &str,
 ) -> Value {
     let colour = series_colour(table, series);
-    let all = table.column(x.column).chain(table.column(y.column)).filter_map(Cell::number);
+    let ends = [x_interval, y_interval].into_iter().flatten().flat_map(|(low, high)| [low, high]);
+    let columns = [x.column, y.column].into_iter().chain(ends);
+    let all = columns.flat_map(|column| table.column(column)).filter_map(Cell::number);
     let (low, high) = all.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
     let pad = 0.06 * (high - low).max(high * 0.01);
     let [from, to] = match x.is_log {
         true => [low / 1.15, high * 1.15],
         false => [(low - pad).max(0.0), high + pad],
     };
-    let kind = if x.is_log { "log" } else { "linear" };
-    let domain = json!({ "type": kind, "domain": [from, to], "nice": false, "zero": false });
+    let mut domain = json!({ "domain": [from, to], "nice": false });
+    // A logarithm has no zero, and Vega warns where it is spoken of.
+    match x.is_log {
+        true => domain["type"] = json!("log"),
+        false => domain["zero"] = json!(false),
+    }
     let (mut at_x, mut at_y) = (quantitative(x), quantitative(y));
     at_x["scale"] = domain.clone();
     at_y["scale"] = domain;

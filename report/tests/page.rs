@@ -105,7 +105,7 @@ fn the_answer_comes_first_in_plain_words() {
     for words in [
         "Of 3 possible deployments of “tiny”",
         "95\u{a0}% of the requests take at most 120 ms",
-        "One does (33\u{a0}%):",
+        "One does (33\u{a0}%).",
         "None of these deployments has been measured here",
         "110 <span class=\"quiet\">[109, 111]</span>",
         "“the busiest target is loaded to less than 100\u{a0}%”: load is 2.4",
@@ -123,10 +123,8 @@ fn measured_runs_stand_beside_the_prediction_and_invalid_ones_do_not_count() {
     let text = visible(&page);
     // Mean of 115 and 125; Student's t with one degree of freedom: 12.706 × 5.
     assert!(text.contains("120 <span class=\"quiet\">[56.47, 183.5]</span>"), "{text}");
-    assert!(text.contains("<td class=\"number\">-8.3 %</td>"), "110 / 120 - 1");
-    assert!(text.contains(
-        "As measured, it holds for all of them that 95\u{a0}% of the requests take at most 120 ms"
-    ));
+    assert!(text.contains("<td class=\"number\">−8.3 %</td>"), "110 / 120 - 1");
+    assert!(text.contains("As measured, it holds that 95\u{a0}% of the requests take at most 120 ms"));
     assert!(text.contains("no: a node was &lt;late&gt;"));
     let figures = offing_report::figures(&offing_report::read(&folders).unwrap());
     let distribution = figures.iter().find(|figure| figure.name == "distribution").unwrap();
@@ -149,6 +147,18 @@ fn what_was_rejected_for_its_load_still_has_one_in_the_figure() {
     );
     let latency = figures.iter().find(|figure| figure.name == "latency_by_endpoints").unwrap();
     assert_eq!(latency.table.rows.len(), 2, "what was not simulated has no latency");
+}
+
+#[test]
+fn the_front_is_a_figure_with_its_marks_and_letters() {
+    let folders = [exploration("front-predicted"), measurement("front-measured")];
+    let figures = offing_report::figures(&offing_report::read(&folders).unwrap());
+    let front = figures.iter().find(|figure| figure.name == "front").unwrap();
+    let csv = front.table.to_csv();
+    assert!(csv.starts_with("mark,deployment,number,x_metric,x,y_metric,y\n"), "{csv}");
+    assert!(csv.contains("\non the shortlist,A,") && csv.contains("\nmeasured,A,"), "{csv}");
+    let drawn = offing_report::svg(front);
+    assert!(drawn.contains("on the shortlist") && drawn.contains("misses a requirement"), "{drawn}");
 }
 
 #[test]
@@ -213,7 +223,7 @@ fn energy_is_told_for_each_tier_where_the_files_divide_it() {
     let explored = exploration("energy");
     let text = fs::read_to_string(explored.join("shortlist.json")).unwrap();
     let total = rows(std::slice::from_ref(&explored), "energy");
-    assert_eq!((total.len(), total[0]["tier"].as_str()), (1, "all nodes"));
+    assert_eq!((total.len(), total[0]["tier"].as_str()), (1, "whole host"));
     let mut found: Value = serde_json::from_str(&text).unwrap();
     found["shortlist"][0]["predicted"]["energy_j_per_request_by_tier"] =
         json!({ "endpoint": 0.5, "edge": 2.0 });
