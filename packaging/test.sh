@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the packages and uses each of them: the archive is unpacked and predicts, the .deb says what is in it, and the image
-# is loaded into a Docker engine, where its one file predicts too.
+# Makes the packages and uses each of them: the archive is unpacked and predicts, its pages and completions are read, the .deb
+# says what is in it, and the image is loaded into a Docker engine, where its one file predicts too.
 #   packaging/test.sh [IGNORED]
 # Exits with 77, and says why, where OFFING_PACKAGING does not ask for it, and where no engine can be started; the others
 # were tried by then.
@@ -28,14 +28,28 @@ tar -C "$work" -xzf "$archive"
 unpacked=$work/$(basename "$archive" .tar.gz)
 quietly "$unpacked/offing" simulate "$unpacked/scenarios/video.toml" --json
 grep -q '"scenario":"video"' "$work/log"
-[ -s "$unpacked/man/offing-simulate.1" ] && [ -s "$unpacked/completions/offing.bash" ]
-# Static: it needs no other file of this machine.
-if ldd "$unpacked/offing" 2>&1 | grep -q '=>'; then echo "the program is not static"; exit 1; fi
+# Static: it needs no other file of this machine. The binary for the nodes is found beside it.
+for program in offing offing-agent; do
+    if ldd "$unpacked/$program" 2>&1 | grep -q '=>'; then echo "$program is not static"; exit 1; fi
+done
+(unset OFFING_AGENT; "$unpacked/offing" doctor >"$work/log" || true)
+grep -q "^yes  *binary for the nodes" "$work/log"
+for page in offing offing-emulate-run; do
+    if command -v man >/dev/null; then man --warnings --local-file "$unpacked/man/$page.1" 2>&1 >"$work/log" | { ! grep .; }; fi
+    [ -s "$unpacked/man/$page.1" ]
+done
+bash -c 'source "$1" && complete -p offing' - "$unpacked/completions/offing.bash" >"$work/log"
+[ -s "$unpacked/completions/offing.zsh" ] && [ -s "$unpacked/completions/offing.fish" ]
 
 deb=$(ls "$out"/*.deb 2>/dev/null || true)
 if [ -n "$deb" ]; then
     dpkg-deb --field "$deb" Maintainer | grep -qF "$(sed -n 's/^ *- name: //p' CITATION.cff)"
-    dpkg-deb --contents "$deb" | grep -q usr/bin/offing
+    dpkg-deb --contents "$deb" >"$work/log"
+    for file in usr/bin/offing usr/bin/offing-agent usr/share/man/man1/offing.1.gz usr/share/bash-completion/completions/offing; do
+        grep -q "$file\$" "$work/log"
+    done
+    dpkg-deb --extract "$deb" "$work/deb"
+    quietly "$work/deb/usr/bin/offing" simulate "$work/deb/usr/share/offing/scenarios/video.toml" --json
 fi
 
 if ! docker version >/dev/null 2>&1; then

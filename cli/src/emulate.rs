@@ -7,10 +7,11 @@ pub mod run;
 
 use std::env;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use offing_core::{Manager, units};
-use offing_emu::doctor::{Verdict, diagnose, host};
+use offing_emu::doctor::{Diagnosis, Finding, Verdict, diagnose, host};
 use offing_emu::ledger::{self, Entry, Resource, default_folder};
 use offing_emu::links::{forwarder, netem};
 use offing_emu::{
@@ -24,7 +25,8 @@ use crate::args::{
 };
 use crate::failure::Failure;
 use crate::kept;
-use crate::output::{Output, note, on_first_signal, print, print_json};
+use crate::output::{Output, Screen, note, on_first_signal, print, print_json};
+use crate::page::{Page, Style};
 
 pub fn run(command: &Emulate) -> Result<(), Failure> {
     match command {
@@ -52,27 +54,48 @@ impl From<EmuError> for Failure {
 }
 
 pub fn doctor(args: &Doctor) -> Result<(), Failure> {
-    let diagnosis = diagnose();
+    let diagnosis = diagnose(&program()?);
     if args.json {
         print_json(&diagnosis)?;
     } else {
-        let mut text = String::new();
-        for finding in &diagnosis.findings {
-            text += &format!("{:8} {:21} {}\n", finding.verdict.name(), finding.what, finding.seen);
-            if let (Some(advice), false) = (&finding.advice, finding.verdict == Verdict::Yes) {
-                text += &format!("{:30} {advice}\n", "");
-            }
-        }
-        let links =
-            diagnosis.links.map_or("nothing can make links".into(), |links| format!("links by {links}"));
-        let able = if diagnosis.able { "this host can measure" } else { "this host cannot measure" };
-        text += &format!("{able}; {links}\n");
-        print(&text)?;
+        print(&told(&diagnosis))?;
     }
     match diagnosis.able {
         true => Ok(()),
         false => Err(Failure::Told(3.into())),
     }
+}
+
+/// A diagnosis for people: every need, what was seen, and what to do where that is not enough.
+fn told(diagnosis: &Diagnosis) -> String {
+    /// Where what is needed begins, below which the rest is told.
+    const NEED: usize = 9;
+    let mut page = Page::new(Screen::of_stdout());
+    for Finding { what, verdict, seen, advice } in &diagnosis.findings {
+        let name = format!("{:<width$}", verdict.name(), width = NEED);
+        let painted = match verdict {
+            Verdict::Yes => name,
+            Verdict::Limited => page.paint(Style::Warning, &name),
+            Verdict::No => page.paint(Style::Alarm, &name),
+        };
+        let line = format!("{what:<21} {seen}");
+        if NEED + line.chars().count() <= page.width() {
+            page.line(&format!("{painted}{line}"));
+        } else {
+            page.line(&format!("{painted}{what}"));
+            page.indented(NEED, seen);
+        }
+        if let (Some(advice), false) = (advice, *verdict == Verdict::Yes) {
+            page.indented(NEED, advice);
+        }
+    }
+    page.blank();
+    let links = diagnosis.links.map_or("nothing can make links".into(), |links| format!("links by {links}"));
+    match diagnosis.able {
+        true => page.marked(Style::Bold, "This host can measure;", &format!("{links}.")),
+        false => page.marked(Style::Alarm, "This host cannot measure;", &format!("{links}.")),
+    }
+    page.into_text()
 }
 
 /// Plans deployments for this host.
@@ -137,67 +160,72 @@ fn show_plan(args: &EmulatePlan) -> Result<(), Failure> {
 
 /// A plan for people.
 fn describe(run: &RunPlan, plan: &Plan) -> String {
-    let mut text = format!("deployment {}\n", run.deployment);
+    let mut page = Page::new(Screen::of_stdout());
+    page.heading(&format!("deployment {}", run.deployment), "");
     if run.dilate != 1.0 {
-        text += &format!("runs {} times slower than real time\n", run.dilate);
+        page.paragraph(&format!("runs {} times slower than real time", run.dilate));
     }
-    text += &format!(
-        "takes {} and {:.2} of {} cores ({:.3} of them to move packets), {} MiB of {} MiB\n",
+    page.paragraph(&format!(
+        "takes {} and {:.2} of {} cores ({:.3} of them to move packets), {} MiB of {} MiB",
         units::write_span(run.duration),
         run.needs.cores,
         plan.host.cores,
         run.needs.link_cores,
         run.needs.memory_bytes >> 20,
         plan.host.memory_bytes >> 20
-    );
-    text += &format!("image: {}\napplication: {}", run.image, run.application.name());
-    if run.manager == Manager::Kubernetes {
-        text += " on Kubernetes";
-    }
+    ));
+    page.paragraph(&format!("image: {}", run.image));
+    let on = if run.manager == Manager::Kubernetes { " on Kubernetes" } else { "" };
     // Endpoints that process themselves send nothing.
-    if !run.paths.is_empty() {
-        text += &format!(" over {}", run.transport.name());
-    }
-    text += "\n\nnode          cores  cpus    memory    pinned to  runs\n";
-    for node in &run.nodes {
+    let over = if run.paths.is_empty() { String::new() } else { format!(" over {}", run.transport.name()) };
+    page.paragraph(&format!("application: {}{on}{over}", run.application.name()));
+    page.blank();
+    let heading = ["node", "cores", "cpus", "memory", "pinned to", "runs"].map(String::from).to_vec();
+    let nodes = run.nodes.iter().map(|node| {
         let memory = node.memory_bytes.map_or("no limit".into(), |bytes| format!("{} MiB", bytes >> 20));
         let pinned = node.pinned.as_ref().map_or("-".into(), |cores| format!("{cores:?}"));
-        let (name, cores, cpus, roles) = (&node.name, node.cores, node.cpus, node.roles.join(", "));
-        text += &format!("{name:12}  {cores:5}  {cpus:<6.3}  {memory:8}  {pinned:9}  {roles}\n");
-    }
+        let (cores, cpus) = (node.cores.to_string(), format!("{:.3}", node.cpus));
+        vec![node.name.clone(), cores, cpus, memory, pinned, node.roles.join(", ")]
+    });
+    page.columns(&iter::once(heading).chain(nodes).collect::<Vec<_>>());
     if run.paths.is_empty() {
-        return text;
+        return page.into_text();
     }
+    page.blank();
     let by = match run.manager == Manager::Kubernetes && plan.settings.nodes == Nodes::Existing {
         true => "not imposed".to_string(),
         false => format!("by {}", plan.settings.links),
     };
-    text +=
-        &format!("\nlink ({by:12})          latency    jitter     rate           loss    queue  medium\n");
-    for path in &run.paths {
+    let link = format!("link ({by})");
+    let heading = [&link, "latency", "jitter", "rate", "loss", "queue", "medium"].map(String::from).to_vec();
+    let paths = run.paths.iter().map(|path| {
         let medium = &run.media[path.medium];
-        let rate = medium.rate_bit_s.map_or("unlimited".into(), units::write_bit_per_s);
-        let name = format!("{} > {}", run.nodes[path.from].name, run.nodes[path.to].name);
-        text += &format!(
-            "{name:28}  {:9}  {:9}  {rate:13}  {:5} %  {:5}  {}\n",
+        vec![
+            format!("{} > {}", run.nodes[path.from].name, run.nodes[path.to].name),
             path.latency.to_string(),
             path.jitter.to_string(),
-            path.loss * 100.0,
-            medium.queue_packets,
-            path.medium
-        );
-    }
-    text
+            medium.rate_bit_s.map_or("unlimited".into(), units::write_bit_per_s),
+            format!("{} %", path.loss * 100.0),
+            medium.queue_packets.to_string(),
+            path.medium.to_string(),
+        ]
+    });
+    page.columns(&iter::once(heading).chain(paths).collect::<Vec<_>>());
+    page.into_text()
 }
 
 fn folder(state: &State) -> PathBuf {
     state.folder.clone().unwrap_or_else(default_folder)
 }
 
+/// Where this program is.
+fn program() -> Result<PathBuf, Failure> {
+    env::current_exe().map_err(|cause| Failure::Infrastructure(format!("cannot find this program: {cause}")))
+}
+
 /// What is needed on this host.
 fn tools(agent: Option<&Path>, state: &State, settings: &Settings) -> Result<Tools, Failure> {
-    let program = env::current_exe()
-        .map_err(|cause| Failure::Infrastructure(format!("cannot find this program: {cause}")))?;
+    let program = program()?;
     let agent = find_agent(agent, &program)?;
     check_agent(&agent, settings.application)?;
     Ok(Tools {
@@ -302,6 +330,9 @@ fn list(args: &EmulateList) -> Result<(), Failure> {
         }
         text
     };
+    if entries.is_empty() {
+        note("nothing exists because of measurements of yours");
+    }
     print(&entries.iter().map(line).collect::<String>())
 }
 
@@ -328,5 +359,8 @@ fn remove(args: &EmulateDown) -> Result<(), Failure> {
     let line = |Removed { run, resource }: &Removed| {
         format!("{run}  {:10} {}\n", resource.kind.name(), resource.name)
     };
+    if removed.is_empty() {
+        note("there was nothing to remove");
+    }
     print(&removed.iter().map(line).collect::<String>())
 }

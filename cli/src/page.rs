@@ -57,6 +57,13 @@ impl Page {
         wrap(text, self.screen.width).iter().for_each(|line| self.line(line));
     }
 
+    /// The same, to the right of so many columns.
+    #[cfg(feature = "emu")]
+    pub fn indented(&mut self, indent: usize, text: &str) {
+        let lines = wrap(text, self.screen.width.saturating_sub(indent));
+        lines.iter().for_each(|line| self.line(&format!("{:indent$}{line}", "")));
+    }
+
     /// A text whose first words stand out.
     pub fn marked(&mut self, style: Style, mark: &str, text: &str) {
         let mut lines = wrap(&format!("{mark} {text}"), self.screen.width);

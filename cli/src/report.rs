@@ -23,7 +23,7 @@ pub fn run(args: &Report) -> Result<(), Failure> {
         .filter_map(|folder| fs::metadata(folder.join("summary.csv")).ok())
         .map(|of| of.len())
         .sum();
-    let progress = Progress::new(bytes, "bytes of results");
+    let progress = Progress::bytes(bytes, "of results");
     let findings = offing_report::read_with(&args.folders, &|bytes| progress.add(bytes))?;
     drop(progress);
     // Before the long work, so that a bad path fails at once.

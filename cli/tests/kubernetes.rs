@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use machine::Run;
 use real::{agent, alone, lab, root, skip};
 use serde_json::{Value, json};
-use support::{Outcome, offing, scratch, text};
+use support::{Outcome, offing, offing_in, scratch, text};
 
 /// The longest that anything takes.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -379,7 +379,7 @@ fn a_cluster_of_our_own_has_the_links_of_the_plan_and_goes_with_the_measurement(
         Ok(agent) => agent,
         Err(reason) => return skip(name, &reason),
     };
-    let told = offing(&["doctor", "--json"]);
+    let told = offing_in(&["doctor", "--json"], &[("OFFING_AGENT", &agent)]);
     if told.code != 0 {
         return skip(name, "offing doctor says that this machine cannot measure");
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::find_agent;
 use crate::links::{forwarder, netem};
 use crate::plan::{Host, LinkKind};
 use crate::provider::docker::Docker;
@@ -76,9 +77,11 @@ pub fn host() -> Host {
     Host { cores, memory_bytes: available_memory().unwrap_or(0) }
 }
 
-/// Looks at everything that measuring needs. Leaves nothing behind.
-pub fn diagnose() -> Diagnosis {
+/// Looks at everything that measuring needs. Leaves nothing behind. `program` is the one beside which the binary for the
+/// nodes may lie.
+pub fn diagnose(program: &Path) -> Diagnosis {
     let engine = engine();
+    let binary = binary(program);
     let tun = tun();
     let real_time = real_time();
     let netem = netem();
@@ -90,9 +93,10 @@ pub fn diagnose() -> Diagnosis {
         () if forwarder_works => Some(LinkKind::Forwarder),
         () => None,
     };
-    let able = is(&engine) && is(&root) && links.is_some();
+    let able = is(&engine) && is(&binary) && is(&root) && links.is_some();
     let findings = vec![
         engine,
+        binary,
         root,
         as_needed(netem, links.is_some()),
         as_needed(tun, links.is_some()),
@@ -125,6 +129,20 @@ fn engine() -> Finding {
             cause.to_string(),
             "nodes are containers. Install Docker (Debian: `apt-get install docker.io`) and start it, for example \
              by `lab/docker.sh`; your user must be allowed to talk to it",
+        ),
+    }
+}
+
+fn binary(program: &Path) -> Finding {
+    let what = "binary for the nodes";
+    match find_agent(None, program) {
+        Ok(place) => found(what, place.display().to_string()),
+        Err(_) => missing(
+            what,
+            Verdict::No,
+            "neither named by OFFING_AGENT nor beside this program",
+            "nodes are empty but for it. In the sources of Offing, `export OFFING_AGENT=$(lab/agent.sh)` builds it and \
+             says where it is",
         ),
     }
 }
@@ -286,8 +304,9 @@ mod tests {
 
     #[test]
     fn whatever_is_missing_comes_with_advice() {
-        let diagnosis = diagnose();
-        assert_eq!(diagnosis.findings.len(), 10);
+        let program = std::env::current_exe().expect("it runs");
+        let diagnosis = diagnose(&program);
+        assert_eq!(diagnosis.findings.len(), 11);
         for finding in &diagnosis.findings {
             assert_eq!(finding.advice.is_none(), finding.verdict == Verdict::Yes, "{finding:?}");
         }

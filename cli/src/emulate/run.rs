@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offing_core::{Deployment, Manager, Parts};
 use offing_emu::continuum;
@@ -22,6 +22,7 @@ use crate::breakdown::{self, Bar};
 use crate::failure::Failure;
 use crate::output::{Screen, note, print, print_json};
 use crate::page::{Page, Step, Style, count, percent, significant};
+use crate::progress::Progress;
 use crate::{kept, manifest, row};
 
 /// What was asked, and what each deployment takes.
@@ -105,23 +106,32 @@ pub fn carry_out(
     let screen = Screen::of_stderr();
     note(announcement(campaign, rows.iter().flatten().count(), screen).trim_end());
     let width = screen.width;
+    let progress = Progress::told(order.len() as u64);
+    let (began, mut done) = (Instant::now(), 0);
     let mut tell = |news: News<'_>| match news {
         News::Step { number, of, subject, repetition, step, left } => {
             let name = told_name(subject, repetition);
+            let each = match done {
+                0 => String::new(),
+                done => format!(", {} each", roughly(began.elapsed() / done)),
+            };
+            let ahead = left.map_or(String::new(), |left| format!(", about {} left", roughly(left)));
+            progress.tell(number as u64 - 1, format!("{} of {of} runs{each}{ahead}", number - 1));
             let mut line = format!("[{number} of {of}] {name}: {step}");
             let left = left.map_or(String::new(), |left| format!(", about {} left", roughly(left)));
             // A narrow screen has no room for everything.
             if line.len() + left.len() <= width {
                 line += &left;
             }
-            note(&line);
+            progress.above(|| note(&line));
             Ok(())
         }
         News::Done(finished) => {
+            done += 1;
             if let Some(reason) = &finished.observed.facts.reason {
-                note(&format!("not valid: {reason}"));
+                progress.above(|| note(&format!("not valid: {reason}")));
                 if let Some(proof) = finished.observed.proof.as_ref().filter(|proof| !proof.holds) {
-                    note(proof.to_string().trim_end());
+                    progress.above(|| note(proof.to_string().trim_end()));
                 }
             }
             let at = order.iter().position(|&run| run == (finished.subject, finished.repetition));
@@ -131,7 +141,9 @@ pub fn carry_out(
         }
     };
     let make = |deployment: &Deployment, seed| made::made(&campaign.scenario, deployment, seed);
-    let runs = campaign.carry_out(&provider, record, &make, &mut tell).inspect_err(|error| {
+    let runs = campaign.carry_out(&provider, record, &make, &mut tell);
+    drop(progress);
+    let runs = runs.inspect_err(|error| {
         let kept = rows.iter().flatten().count();
         if !matches!(error, EmuError::Refused(_)) {
             note(&format!("{kept} of {} runs are kept; go on with: {go_on}", order.len()));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::real::{Process, agent, lab, skip};
-use crate::support::{command, offing};
+use crate::support::{command, offing_in};
 
 /// A folder for the ledgers of one test.
 pub fn state(name: &str) -> PathBuf {
@@ -25,7 +25,7 @@ pub fn state(name: &str) -> PathBuf {
 /// Nothing, and a line about it, where this machine cannot measure; else the binary for the nodes.
 pub fn able(name: &str) -> Option<String> {
     let tried = lab("docker.sh").and_then(|_| agent()).and_then(|agent| {
-        let told = offing(&["doctor", "--json"]);
+        let told = offing_in(&["doctor", "--json"], &[("OFFING_AGENT", &agent)]);
         match told.code {
             0 => Ok(agent),
             _ => Err(format!("offing doctor: {}", lacking(&told.json()))),
