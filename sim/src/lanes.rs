@@ -7,10 +7,10 @@
 //! - a lane, for all that differ in nothing that a queue feels (price, power, memory).
 //!
 //! What differs lies side by side in vectors: in 32 bits where all times of a deployment are short ([`ticks`]), else in
-//! 64 ([`kernel`]). Both are exact, so it does not matter which served a deployment. Every request is recorded, in the buckets of
-//! [`offing_core::Histogram`], so that a lane's numbers are those of the station engine to the last bit. What
-//! lanes cannot do (a quota at the target, more workers than cores, queues that lose their oldest request or hold
-//! very many) is simulated one by one. Queues that refuse what finds them full have lanes of their own: there each
+//! 64 ([`kernel`]); workers that share cores have lanes of their own ([`sharing`]). All are exact, so it does not matter which
+//! served a deployment. Every request is recorded, in the buckets of [`offing_core::Histogram`], so that a lane's numbers
+//! are those of the station engine to the last bit. What lanes cannot do (a quota at the target, queues that lose their
+//! oldest request or hold very many) is simulated one by one. Queues that refuse what finds them full have lanes of their own: there each
 //! lane has other requests, so counts, parts and shares are those of the requests that it accepted.
 //!
 //! A result does not depend on the lane, on the neighbours or on the width of the vectors.
