@@ -21,13 +21,13 @@ use serde::Deserialize;
 
 use crate::application::{Role, RoleKind, Workload, lead_s, roles, schedule};
 use crate::cluster::{Cluster, address};
-use crate::collect::{Counters, Energy, HostFacts, Sources, host_ticks, load_average};
+use crate::collect::{Counters, Energy, HostFacts, NodeUse, Sources, host_ticks, load_average};
 use crate::error::EmuError;
 use crate::ledger::utc;
 use crate::links::forwarder::Report;
 use crate::observed::{ClockFacts, Emission, Facts, Measured, Observed};
 use crate::plan::{RunPlan, times};
-use crate::provider::docker::Task;
+use crate::provider::docker::{Task, congestion};
 
 /// How long a role may take beyond everything that it waits for.
 pub(crate) const MARGIN: Duration = Duration::from_secs(30);
@@ -112,6 +112,7 @@ impl Cluster {
             }),
             host_energy_j: before.energy.as_ref().zip(after.energy.as_ref()).map(|(a, b)| b.since(a)),
             started,
+            congestion: deployment.is_offloaded().then(|| congestion().into()),
             ..Facts::default()
         };
         let span_s = (after.at_ns - before.at_ns) as f64 / 1e9;
@@ -321,6 +322,14 @@ fn judge(plan: &RunPlan, deployment: &Deployment, seed: u64, observed: &mut Obse
                 .notes
                 .push(format!("{} packets met a full queue of a link and were dropped", report.dropped));
         }
+    }
+    let sum = |of: fn(&NodeUse) -> Option<u64>| facts.nodes.iter().filter_map(of).sum::<u64>();
+    let again = sum(|node| node.tcp_retransmits);
+    if again > 0 {
+        let (timeouts, probes) = (sum(|node| node.tcp_timeouts), sum(|node| node.tcp_loss_probes));
+        facts.notes.push(format!(
+            "TCP has sent {again} segments again ({timeouts} timeouts, {probes} probes): messages behind them were late"
+        ));
     }
     for node in &facts.nodes {
         if let Some(kills @ 1..) = node.memory_kills {

@@ -8,7 +8,8 @@
 //! | processes killed for want of memory | `oom_kill` of `memory.oom_control` | `oom_kill` of `memory.events` |
 //! | memory, peak | `memory.max_usage_in_bytes` | `memory.peak` (kernel 5.19 and later) |
 //!
-//! Packets and bytes are those of the node's device, from `/proc/PID/net/dev`. Energy is that of the processor
+//! Packets and bytes are those of the node's device, from `/proc/PID/net/dev`; segments that TCP sent again, timeouts and tail
+//! loss probes are those of the node's network namespace, from `net/snmp` and `net/netstat` beside it. Energy is that of the processor
 //! packages of the whole host (`intel-rapl`, which AMD processors have too), absent where the kernel has none.
 //! What is not there is absent, never zero.
 
@@ -55,6 +56,16 @@ pub struct NodeUse {
     pub rx_packets: Option<u64>,
     /// Sent by its device.
     pub tx_packets: Option<u64>,
+    /// Not received by its device for want of room.
+    pub rx_dropped: Option<u64>,
+    /// Not sent by its device for want of room.
+    pub tx_dropped: Option<u64>,
+    /// Segments that its TCP has sent again.
+    pub tcp_retransmits: Option<u64>,
+    /// Timeouts of its TCP, after each of which a connection begins anew.
+    pub tcp_timeouts: Option<u64>,
+    /// Times that its TCP has sent the last segment again because nothing was heard of it.
+    pub tcp_loss_probes: Option<u64>,
 }
 
 /// Counters at an instant; they only ever rise.
@@ -67,6 +78,10 @@ pub(crate) struct Counters {
     memory_peak: Option<u64>,
     pub memory_kills: Option<u64>,
     network: Option<[u64; 4]>,
+    /// Packets that the device dropped: received, to be sent.
+    dropped: Option<[u64; 2]>,
+    /// Segments sent again, timeouts, loss probes.
+    tcp: Option<[u64; 3]>,
 }
 
 /// Where the counters of a node are.
@@ -144,6 +159,7 @@ impl Sources {
             false => (text.trim().parse().ok(), value(&stat, "throttled_time")),
             true => (value(&text, "usage_usec").map(|micros| micros * 1_000), micros("throttled_usec")),
         };
+        let table = fs::read_to_string(&self.network).ok();
         let read = |path: &Option<PathBuf>| path.as_ref().and_then(|path| fs::read_to_string(path).ok());
         Ok(Counters {
             cpu_ns: cpu_ns.ok_or_else(|| gone(&"it holds no number"))?,
@@ -152,7 +168,9 @@ impl Sources {
             periods: value(&stat, "nr_periods"),
             memory_peak: read(&self.memory).and_then(|text| text.trim().parse().ok()),
             memory_kills: read(&self.kills).and_then(|text| value(&text, "oom_kill")),
-            network: fs::read_to_string(&self.network).ok().and_then(|table| device(&table)),
+            network: table.as_deref().and_then(device),
+            dropped: table.as_deref().and_then(dropped),
+            tcp: self.network.parent().and_then(tcp),
         })
     }
 }
@@ -167,6 +185,9 @@ impl From<&PodCounters> for Counters {
             memory_peak: read.memory_peak,
             memory_kills: read.memory_kills,
             network: read.network,
+            // A pod does not tell.
+            dropped: None,
+            tcp: None,
         }
     }
 }
@@ -182,6 +203,7 @@ impl Counters {
     ) -> NodeUse {
         let more = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
         let network = |i: usize| more(self.network.map(|n| n[i]), earlier.network.map(|n| n[i]));
+        let tcp = |i: usize| more(self.tcp.map(|n| n[i]), earlier.tcp.map(|n| n[i]));
         NodeUse {
             name: name.into(),
             tier: tier.into(),
@@ -196,6 +218,11 @@ impl Counters {
             rx_packets: network(1),
             tx_bytes: network(2),
             tx_packets: network(3),
+            rx_dropped: more(self.dropped.map(|n| n[0]), earlier.dropped.map(|n| n[0])),
+            tx_dropped: more(self.dropped.map(|n| n[1]), earlier.dropped.map(|n| n[1])),
+            tcp_retransmits: tcp(0),
+            tcp_timeouts: tcp(1),
+            tcp_loss_probes: tcp(2),
         }
     }
 }
@@ -207,9 +234,37 @@ fn value(text: &str, key: &str) -> Option<u64> {
 
 /// Bytes and packets received, bytes and packets sent by the node's device.
 fn device(table: &str) -> Option<[u64; 4]> {
-    let row = table.lines().find_map(|line| line.trim().strip_prefix(DEVICE)?.strip_prefix(':'))?;
-    let cells: Vec<u64> = row.split_whitespace().filter_map(|cell| cell.parse().ok()).collect();
+    let cells = device_row(table)?;
     Some([*cells.first()?, *cells.get(1)?, *cells.get(8)?, *cells.get(9)?])
+}
+
+/// Packets that the node's device dropped: received, to be sent.
+fn dropped(table: &str) -> Option<[u64; 2]> {
+    let cells = device_row(table)?;
+    Some([*cells.get(3)?, *cells.get(11)?])
+}
+
+fn device_row(table: &str) -> Option<Vec<u64>> {
+    let row = table.lines().find_map(|line| line.trim().strip_prefix(DEVICE)?.strip_prefix(':'))?;
+    Some(row.split_whitespace().filter_map(|cell| cell.parse().ok()).collect())
+}
+
+/// What TCP has counted in the namespace of this folder: segments sent again, timeouts, loss probes.
+fn tcp(folder: &Path) -> Option<[u64; 3]> {
+    let basic = fs::read_to_string(folder.join("snmp")).ok()?;
+    let more = fs::read_to_string(folder.join("netstat")).ok()?;
+    Some([
+        named(&basic, "Tcp:", "RetransSegs")?,
+        named(&more, "TcpExt:", "TCPTimeouts")?,
+        named(&more, "TcpExt:", "TCPLossProbes")?,
+    ])
+}
+
+/// A number of `/proc/net/snmp` or `netstat`: a line of names and a line of numbers begin alike.
+fn named(text: &str, group: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(group));
+    let place = lines.next()?.split_whitespace().position(|other| other == name)?;
+    lines.next()?.split_whitespace().nth(place)?.parse().ok()
 }
 
 /// The counters of energy of all processor packages.
@@ -376,6 +431,7 @@ mod tests {
                     memory_peak: None,
                     memory_kills: None,
                     network: Some([50, 1, 100, 1]),
+                    ..Counters::default()
                 },
                 "cloud-0",
                 "cloud",
@@ -388,6 +444,17 @@ mod tests {
             assert_eq!((used.tx_bytes, used.tx_packets), (Some(200), Some(3)));
             fs::remove_dir_all(folder).unwrap();
         }
+    }
+
+    #[test]
+    fn what_tcp_has_counted_is_found_by_name() {
+        let snmp = "Ip: A\nIp: 1\nTcp: RtoMin RetransSegs InErrs\nTcp: 200 7 0\n";
+        let netstat = "TcpExt: TCPLossProbes X TCPTimeouts\nTcpExt: 3 0 2\nIpExt: TCPTimeouts\nIpExt: 9\n";
+        let folder = folder("tcp", &[("snmp", snmp), ("netstat", netstat)]);
+        assert_eq!(tcp(&folder), Some([7, 2, 3]));
+        assert_eq!(dropped("  eth0: 100 2 0 4 0 0 0 0 300 4 0 5 0 0 0 0\n"), Some([4, 5]));
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(tcp(&folder), None);
     }
 
     #[test]

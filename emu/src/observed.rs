@@ -66,6 +66,9 @@ pub struct Facts {
     pub application: Application,
     /// What carried frames and replies; nothing where nothing was carried.
     pub transport: Option<Transport>,
+    /// How TCP of the nodes decides what may be under way ([`crate::provider::docker::congestion`]); nothing where that was
+    /// left to the host.
+    pub congestion: Option<String>,
     /// What the workers say that they did: `burn`, or the network with the start of its SHA-256.
     pub work: Vec<String>,
     /// What became of the requests that did not come back, of those emitted in the observed span.
