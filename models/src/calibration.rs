@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! work       W' = (W_measured + o) (1 + k u)      where the file's work was measured, else W as it is stated
+//! prepare    P' = (P_measured + e (n - n0)) (1 + k u)     likewise; n: mean size of a frame
 //! latency    L' = L + f + 2 r L + s m jitter      f: up_fixed or down_fixed; m: see `packets`
 //! jitter     J' = sqrt((v jitter)^2 + noise^2)    v: see `packets`, 1 with s = 0
 //! rate       8/R' = 8/R (1 + h) + b               s per byte; h: framing, b: per_byte
@@ -16,6 +17,7 @@
 //! |---|---|---|
 //! | o | worker.overhead (only of what is offloaded) | s |
 //! | k | processor.contention | 1 |
+//! | e, n0 | endpoint.prepare_per_byte, endpoint.prepare_bytes | s/B, B |
 //! | f, r, s | link.up_fixed, link.down_fixed; link.round_trips; link.jitter_shift | s, 1, 1 |
 //! | h, b | link.framing, link.per_byte | 1, s/B |
 //! | g | processor.quota_share | 1 |
@@ -66,6 +68,8 @@ pub struct Overheads {
     pub contention: f64,
     pub host_cores: f64,
     pub worker_s: f64,
+    pub prepare_per_byte_s: f64,
+    pub prepare_bytes: f64,
 }
 
 impl Overheads {
@@ -83,6 +87,8 @@ impl Overheads {
         contention: 0.0,
         host_cores: 0.0,
         worker_s: 0.0,
+        prepare_per_byte_s: 0.0,
+        prepare_bytes: 0.0,
     };
 }
 
@@ -252,17 +258,21 @@ impl ModelSet {
     fn put_measured_work(&self, e: &mut Deployment, o: &Overheads) {
         let (endpoint, target) = (e.endpoints().clone(), e.targets().clone());
         let first = if e.is_offloaded() { e.placement.cut as usize } else { 0 };
-        let measured = |stage: &str, tier: &str, work: &Distribution| match self.service(stage, tier, work) {
-            Some(table) => {
-                let scale = table.scale();
-                Distribution::Quantiles(table.values.iter().map(|value| value * scale).collect())
-            }
-            None => work.clone(),
+        let measured = |stage: &str, tier: &str, work: &Distribution| {
+            let table = self.service(stage, tier, work)?;
+            let scale = table.scale();
+            Some(Distribution::Quantiles(table.values.iter().map(|value| value * scale).collect()))
         };
-        e.app.prepare = measured("prepare", &endpoint.name, &e.app.prepare);
+        if let Some(prepare) = measured("prepare", &endpoint.name, &e.app.prepare) {
+            let more = o.prepare_per_byte_s * (mean(&e.app.frame) - o.prepare_bytes);
+            // A line that was fitted to some sizes may fall below nothing at others.
+            e.app.prepare = longer(&prepare, 1.0, more.max(-0.95 * mean(&prepare)));
+        }
         for (number, stage) in e.app.stages.iter_mut().enumerate() {
             let tier = if number < first { &endpoint } else { &target };
-            stage.work = measured(&stage.name, &tier.name, &stage.work);
+            if let Some(work) = measured(&stage.name, &tier.name, &stage.work) {
+                stage.work = work;
+            }
         }
         let last = e.app.stages.len() - 1;
         let extra = o.worker_s * target.speed;
@@ -562,6 +572,26 @@ mod tests {
         // Its own table comes before the one of any tier.
         let own = table.replace(".any", ".cloud").replace("90.0, 110.0", "130.0, 130.0");
         assert!((mean(&set(&(table + &own)).effective(&d).app.stages[0].work) - 0.130).abs() < 1e-12);
+    }
+
+    #[test]
+    fn measured_preparation_grows_with_the_frame() {
+        let d = example::offloading();
+        let (frame, of) = (mean(&d.app.frame), stated(&d.app.prepare));
+        let table = format!(
+            "[service.prepare.any]\nvalues = [5.0, 5.0]\nunit = \"ms\"\nerror = 1.0\nsource = \"fit\"\nof = '{of}'\n"
+        );
+        let lines = [
+            overhead("endpoint.prepare_per_byte", 40.0, "ns/B"),
+            overhead("endpoint.prepare_bytes", frame - 10_000.0, "B"),
+            table,
+        ];
+        // 10 kB more at 40 ns each.
+        let e = set(&lines.concat()).effective(&d).into_owned();
+        assert!((mean(&e.app.prepare) - 0.0054).abs() < 1e-12);
+        // Stated work is not touched: nobody says for which size it is.
+        let e = set(&lines[..2].concat()).effective(&d).into_owned();
+        assert_eq!(e.app.prepare, d.app.prepare);
     }
 
     #[test]

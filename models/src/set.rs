@@ -52,6 +52,9 @@ pub struct Parameter {
     pub unit: String,
     /// How far off they may be.
     pub error: Uncertainty,
+    /// Degrees of freedom of a standard error: intervals take the quantiles of Student's t with so many. Infinite where
+    /// nothing is said.
+    pub freedom: f64,
     /// Who says so.
     pub source: String,
     /// When: year, month, day.
@@ -60,6 +63,8 @@ pub struct Parameter {
     pub of: Option<String>,
     /// Standard deviation from run to run, in the unit of the parameter; 0 where nothing was measured.
     pub spread: f64,
+    /// Degrees of freedom of the spread; infinite where nothing is said.
+    pub spread_freedom: f64,
     /// What else must be known, for example why it could not be fitted.
     pub note: Option<String>,
 }
@@ -171,6 +176,8 @@ impl ModelSet {
                 contention: si("overheads.processor.contention"),
                 host_cores: si("overheads.processor.host_cores"),
                 worker_s: si("overheads.worker.overhead"),
+                prepare_per_byte_s: si("overheads.endpoint.prepare_per_byte"),
+                prepare_bytes: si("overheads.endpoint.prepare_bytes"),
             },
             parameters,
             about,
@@ -434,10 +441,12 @@ struct Written {
     values: Option<Vec<f64>>,
     unit: String,
     error: Uncertainty,
+    freedom: Option<f64>,
     source: String,
     of: Option<String>,
     #[serde(default)]
     spread: f64,
+    spread_freedom: Option<f64>,
     note: Option<String>,
 }
 
@@ -482,15 +491,20 @@ impl Reader<'_> {
         {
             return Err("its numbers must be finite, and its spread at least 0".into());
         }
+        if [written.freedom, written.spread_freedom].iter().flatten().any(|freedom| !(*freedom > 0.0)) {
+            return Err("degrees of freedom are above 0".into());
+        }
         scale(&written.unit).ok_or_else(|| format!("`{}` is not a unit that is known", written.unit))?;
         Ok(Parameter {
             values,
             unit: written.unit,
             error: written.error,
+            freedom: written.freedom.unwrap_or(f64::INFINITY),
             source: source.title.clone(),
             date: source.date.clone(),
             of: written.of,
             spread: written.spread,
+            spread_freedom: written.spread_freedom.unwrap_or(f64::INFINITY),
             note: written.note,
         })
     }
@@ -596,9 +610,9 @@ mod tests {
     fn the_hash_is_that_of_the_values() {
         let set = ModelSet::default();
         assert_eq!((set.hash(), set.hash().len()), (ModelSet::default().hash(), 64));
-        assert_eq!(set.label(), "shipped-6976e36d");
+        assert_eq!(set.label(), "shipped-fcf448b4");
         // Reviewed when it changes: results made before name another hash.
-        assert_eq!(&set.hash()[..16], "6976e36dc036c631");
+        assert_eq!(&set.hash()[..16], "fcf448b48a8e1154");
         let mut parameters = set.parameters.clone();
         parameters.get_mut("network.4g.latency").unwrap().values[0] = 45.000001;
         assert_ne!(hash(&parameters), set.hash());

@@ -15,7 +15,7 @@ use crate::link::{self, Excess};
 use crate::measured::{Conditions, Measured};
 use crate::mixed::{Estimate, Observation, Prior, estimate};
 use crate::quota;
-use crate::robust::location;
+use crate::robust::{BATCHES, location};
 use crate::service::{self, Service, Work};
 
 /// How a fit is told.
@@ -47,10 +47,14 @@ pub struct Finding {
     pub value: f64,
     /// Its standard error.
     pub error: f64,
+    /// Degrees of freedom of that: an interval takes the quantiles of Student's t. Nothing where it is a judgement or exact.
+    pub freedom: Option<f64>,
     /// The unit of both.
     pub unit: String,
     /// Standard deviation from run to run.
     pub spread: f64,
+    /// Degrees of freedom of that.
+    pub spread_freedom: Option<f64>,
     /// What was thought beforehand.
     pub prior: f64,
     /// How sure that was.
@@ -126,7 +130,7 @@ fn prior_of(models: &ModelSet, name: &str) -> Prior {
         Uncertainty::Standard(error) => error,
         Uncertainty::Said(_) => 0.0,
     };
-    Prior { value: parameter.values[0], error: error.max(1e-9) }
+    Prior { value: parameter.values[0], error: error.max(1e-9), freedom: parameter.freedom }
 }
 
 /// Everything, and the parameters whose errors go together.
@@ -142,7 +146,13 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
 
     // What requests cost a worker beyond their own CPU time, and what a busy host adds.
     let before = [prior("overheads.worker.overhead"), prior("overheads.processor.contention")];
-    let (occupied, seen) = occupation(runs, is_pool);
+    let (occupied, seen) = occupation(runs, is_pool, before[1].value);
+    // What is not known of the use of a host counts as contention has it.
+    let first = estimate(&occupied, &before);
+    let (occupied, seen) = match seen {
+        0 => (occupied, seen),
+        _ => occupation(runs, is_pool, first.values[1]),
+    };
     let worker = estimate(&occupied, &before);
     found.push(Finding::new(
         "overheads.worker.overhead",
@@ -155,7 +165,7 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
     ));
     let worker_ms = if worker.learned[0] < DETERMINED { before[0].value } else { worker.values[0] };
     found.push(quota_share(models, runs, is_pool, worker_ms, prior("overheads.processor.quota_share")));
-    let contention = Prior { value: worker.values[1], error: worker.error(1).max(1e-9) };
+    let contention = worker.prior(1);
 
     // Synthetic work takes the CPU time that the scenario states.
     let is_stated = runs[0].conditions.application == SYNTHETIC;
@@ -167,7 +177,7 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
         runs.iter().enumerate().filter_map(of).collect()
     };
     let known = |mean_ms: f64| known_error(models, mean_ms);
-    let process = service::fit(&samples(Work::Process), contention, &known);
+    let process = service::fit(&samples(Work::Process), contention, None, &known);
     let (slowdown, at, heard) = match &process {
         Some(process) => (&process.estimate, process.tiers.len(), process.runs),
         None => (&worker, 1, 0),
@@ -189,13 +199,26 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
             "all runs use the host alike"
         },
     ));
-    let slowdown = Prior { value: slowdown.values[at], error: slowdown.error(at).max(1e-9) };
+    let slowdown = slowdown.prior(at);
     if let Some(process) = &process {
         let stage = runs[0].deployment.app.stages.last().map_or("process", |stage| &stage.name);
         tables(stage, process, &mut found);
     }
-    if let Some(prepare) = service::fit(&samples(Work::Prepare), slowdown, &known) {
+    let before = prior("overheads.endpoint.prepare_per_byte");
+    if let Some(prepare) = service::fit(&samples(Work::Prepare), slowdown, Some(before), &known) {
         tables("prepare", &prepare, &mut found);
+        let grows = Finding::new(
+            "overheads.endpoint.prepare_per_byte",
+            "ns/B",
+            &prepare.estimate,
+            prepare.tiers.len() + 1,
+            before,
+            prepare.runs,
+            "frames differ too little in size",
+        );
+        // The spread is that of the whole preparation, which its table has.
+        found.push(Finding { spread: 0.0, spread_freedom: None, ..grows });
+        found.push(Finding::known("overheads.endpoint.prepare_bytes", prepare.frame_bytes, "B"));
     }
 
     let gaps: Vec<f64> = runs.iter().filter_map(|run| Some(link::gap(run, is_pool)?.0)).collect();
@@ -223,23 +246,28 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
         };
         let mut finding = Finding::new(&parameter, &unit, &links, at, priors[at], heard.len(), why);
         if at > 1 {
-            finding.spread = 0.0;
+            (finding.spread, finding.spread_freedom) = (0.0, None);
         }
         found.push(finding);
     }
     let before = prior("overheads.link.noise");
     found.push(match location(&excess.noise_ms) {
-        Some(noise) => Finding {
-            spread: noise.scale,
-            ..Finding::measured(
-                "overheads.link.noise",
-                noise.value.max(0.0),
-                noise.error.max(1e-3),
-                "ms",
-                before,
-                noise.count,
-            )
-        },
+        Some(noise) => {
+            let freedom = Some(noise.count as f64 - 1.0).filter(|freedom| *freedom > 0.0);
+            Finding {
+                freedom,
+                spread: noise.scale,
+                spread_freedom: freedom,
+                ..Finding::measured(
+                    "overheads.link.noise",
+                    noise.value.max(0.0),
+                    noise.error.max(1e-3),
+                    "ms",
+                    before,
+                    noise.count,
+                )
+            }
+        }
         None => Finding::undetermined("overheads.link.noise", "ms", before, "no message found its link idle"),
     });
     let names = link::NAMES.map(|name| format!("overheads.link.{name}")).to_vec();
@@ -249,9 +277,9 @@ fn findings(models: &ModelSet, runs: &[Measured]) -> (Vec<Finding>, Covariance) 
 }
 
 /// How long requests occupy a worker beyond their CPU time: pauses between requests, and the wait for a core. Rows are
-/// 1 where the request came to the node, and the use of the host times the CPU time [ms]; also the number of runs with CPU
-/// times.
-fn occupation(runs: &[Measured], is_pool: bool) -> (Vec<Observation>, usize) {
+/// 1 where the request came to the node, and the use of the host times the CPU time [ms], whose error counts with the
+/// contention that is supposed; also the number of runs with CPU times.
+fn occupation(runs: &[Measured], is_pool: bool, contention: f64) -> (Vec<Observation>, usize) {
     let mut found = Vec::new();
     let mut seen = 0;
     for (run, measured) in runs.iter().enumerate() {
@@ -264,13 +292,14 @@ fn occupation(runs: &[Measured], is_pool: bool) -> (Vec<Observation>, usize) {
                 Observation {
                     run,
                     value: between + longer.mean_ms,
-                    error: longer.error_ms.hypot(its_error),
+                    error: longer.error_ms.hypot(its_error).hypot(contention * longer.use_error_ms),
+                    freedom: BATCHES,
                     row: vec![came, longer.use_ms],
                 }
             }
             // Without CPU times the wait for a core is part of the work.
             None if gap.is_some() && came > 0.0 && !has_cpu_times(measured) => {
-                Observation { run, value: between, error: its_error, row: vec![1.0, 0.0] }
+                Observation { run, value: between, error: its_error, freedom: BATCHES, row: vec![1.0, 0.0] }
             }
             None => continue,
         };
@@ -281,6 +310,11 @@ fn occupation(runs: &[Measured], is_pool: bool) -> (Vec<Observation>, usize) {
 
 fn has_cpu_times(run: &Measured) -> bool {
     run.rows().iter().filter(|row| row.parts.is_some()).all(|row| row.process_cpu.is_some())
+}
+
+/// Degrees of freedom that make a difference: with a thousand, Student's t is the normal distribution.
+fn finite(freedom: f64) -> Option<f64> {
+    (freedom > 0.0 && freedom < 1000.0).then_some(freedom)
 }
 
 /// Share of a prior's variance that is gone.
@@ -337,8 +371,9 @@ fn quota_share(
         .iter()
         .enumerate()
         .filter_map(|(run, measured)| {
-            let granted = quota::granted(measured, models, is_pool, overhead_ms)?;
-            Some(Observation { run, value: granted.share, error: granted.error, row: vec![1.0] })
+            let quota::Granted { share, error, freedom } =
+                quota::granted(measured, models, is_pool, overhead_ms)?;
+            Some(Observation { run, value: share, error, freedom, row: vec![1.0] })
         })
         .collect();
     let name = "overheads.processor.quota_share";
@@ -366,8 +401,10 @@ fn tables(stage: &str, service: &Service, found: &mut Vec<Finding>) {
             parameter: format!("service.{stage}.{tier}"),
             value: mean,
             error: estimate.error(at).hypot(more),
+            freedom: finite(estimate.freedom[at]),
             unit: "ms".into(),
             spread: estimate.spread * mean,
+            spread_freedom: finite(estimate.spread_freedom),
             prior: mean,
             prior_error: 0.0,
             learned: estimate.learned[at],
@@ -388,7 +425,7 @@ fn tables(stage: &str, service: &Service, found: &mut Vec<Finding>) {
 
 impl Finding {
     fn known(parameter: &str, value: f64, unit: &str) -> Finding {
-        let prior = Prior { value, error: 0.0 };
+        let prior = Prior::judged(value, 0.0);
         Finding { learned: 1.0, ..Finding::measured(parameter, value, 0.0, unit, prior, 0) }
     }
 
@@ -397,8 +434,10 @@ impl Finding {
             parameter: parameter.into(),
             value,
             error,
+            freedom: None,
             unit: unit.into(),
             spread: 0.0,
+            spread_freedom: None,
             prior: prior.value,
             prior_error: prior.error,
             learned: learned(error, prior.error),
@@ -411,6 +450,7 @@ impl Finding {
     fn undetermined(parameter: &str, unit: &str, prior: Prior, why: &str) -> Finding {
         Finding {
             learned: 0.0,
+            freedom: finite(prior.freedom),
             note: Some(format!("not determined, it stays as it was: {why}")),
             ..Finding::measured(parameter, prior.value, prior.error, unit, prior, 0)
         }
@@ -434,7 +474,9 @@ impl Finding {
         }
         let weak = estimate.learned[at] < 0.75;
         Finding {
+            freedom: finite(estimate.freedom[at]),
             spread: estimate.spread,
+            spread_freedom: finite(estimate.spread_freedom),
             learned: estimate.learned[at],
             note: weak.then(|| format!("weakly determined: {why}")),
             ..Finding::measured(name, estimate.values[at], estimate.error(at), unit, prior, runs)
@@ -497,8 +539,14 @@ fn text(
         }
         let error = if finding.error == 0.0 { "\"exact\"".into() } else { format!("{:?}", finding.error) };
         line(format_args!("unit = {}\nerror = {error}\nsource = \"fit\"", quoted(&finding.unit)));
+        if let Some(freedom) = finding.freedom {
+            line(format_args!("freedom = {freedom:?}"));
+        }
         if finding.spread > 0.0 {
             line(format_args!("spread = {:?}", finding.spread));
+            if let Some(freedom) = finding.spread_freedom {
+                line(format_args!("spread_freedom = {freedom:?}"));
+            }
         }
         if let Some(note) = &finding.note {
             line(format_args!("note = {}", quoted(note)));

@@ -39,3 +39,4 @@ pub use learn::{learn, leave_one_out};
 pub use measured::{Conditions, Measured, Row, Seen, Table, read_continuum, read_requests, sha256};
 pub use next::{AROUND_S, Candidate, Gain, Next, next};
 pub use predict::{Draw, Numbers, Predicted, draws, interval, measured_numbers, predict, predictive, under};
+pub use robust::student;

@@ -19,7 +19,7 @@ use offing_models::{Transmission, Transport, distribution};
 
 use crate::measured::{Measured, Row, Seen};
 use crate::mixed::{Observation, Prior};
-use crate::robust::{error_of_mean, location};
+use crate::robust::{BATCHES, error_of_mean, location};
 use crate::service::is_free;
 
 /// The parameters, in the order of a row; in ms, ms, ns/B, 1, 1, 1.
@@ -163,7 +163,7 @@ impl<'d> Way<'d> {
         row[4] = 2.0 * self.direction.latency.as_millis_f64();
         row[5] = self.late.mean * self.direction.jitter.as_millis_f64();
         // Both directions of a run are apart: what slows one down is its own sender and receiver.
-        Observation { run: 2 * run + which, value: excess_ms, error: error_ms, row }
+        Observation { run: 2 * run + which, value: excess_ms, error: error_ms, freedom: BATCHES, row }
     }
 
     fn observe(

@@ -20,7 +20,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::measured::{Conditions, Measured};
-use crate::robust::{generator, mean, quantile, sorted};
+use crate::robust::{generator, heavier, mean, quantile, sorted};
 
 /// Numbers of a run by their names: `latency_p95_ms`, `queue_mean_ms`, `utilization_cloud`.
 pub type Numbers = BTreeMap<String, f64>;
@@ -135,6 +135,8 @@ pub fn draws(models: &ModelSet, count: usize, seed: u64, with_runs: bool) -> Vec
     (0..count)
         .map(|_| {
             let moved = &factor * DVector::from_fn(size, |_, _| normal(&mut chance));
+            // Those that go together are wild together, each as its own degrees of freedom have it.
+            let common = normal(&mut chance);
             let mut values = BTreeMap::new();
             for (name, parameter) in models.parameters() {
                 let is_table = name.starts_with("service.");
@@ -146,10 +148,11 @@ pub fn draws(models: &ModelSet, count: usize, seed: u64, with_runs: bool) -> Vec
                     Uncertainty::Said(_) => 0.0,
                 };
                 let mut by = match joint.names.iter().position(|other| other == name) {
-                    Some(at) => moved[at],
-                    None => error * normal(&mut chance),
+                    Some(at) => moved[at] * heavier(parameter.freedom, common),
+                    None => error * heavier(parameter.freedom, normal(&mut chance)) * normal(&mut chance),
                 };
-                let effect = parameter.spread * normal(&mut chance);
+                let wild = heavier(parameter.spread_freedom, normal(&mut chance));
+                let effect = parameter.spread * wild * normal(&mut chance);
                 if with_runs {
                     by += effect;
                 }

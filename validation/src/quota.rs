@@ -2,32 +2,38 @@
 //!
 //! Each request's CPU time is replayed from the instant at which its worker took it, through the state machines that also
 //! predict (`models::quota`, `models::sharing`), for shares around the stated one and for phases of the period, which no
-//! run tells. The share whose best phase comes closest to the measured wall times is what the run says.
+//! run tells. The share whose best phase comes closest to the measured wall times is what the run says; its error is that of
+//! a jackknife over parts of the run (J. W. Tukey, Annals of Mathematical Statistics 29, 1958).
 
 use offing_models::{Budget, ModelSet, Quota, Shared};
 
 use crate::measured::{Measured, Row};
-use crate::robust::{mean, sorted};
+use crate::robust::mean;
 
 /// Requests of a run that are replayed.
 const MOST: usize = 400;
 /// Phases of the period that are tried.
 const PHASES: u64 = 25;
+/// Parts of a run that are left out in turn.
+const PARTS: usize = 8;
 
 /// What a run says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Granted {
     /// Share of the stated quota.
     pub share: f64,
-    /// Its error, from the neighbouring shares that do nearly as well.
+    /// Its error, by leaving out a part of the run in turn.
     pub error: f64,
+    /// Degrees of freedom of that.
+    pub freedom: f64,
 }
 
 /// The mean distance of measured and replayed wall times [ns] at the best share, if workers draw from one pool or each from
 /// its own quota; nothing where CPU times were not recorded, or a node has no quota.
 pub fn distance(run: &Measured, models: &ModelSet, is_pool: bool) -> Option<f64> {
     let replay = Replay::new(run, models, is_pool, 0.0)?;
-    Some(sorted(replay.distances())[0])
+    let (_, least) = replay.tried(&wide()).best(None);
+    Some(least / replay.jobs.len() as f64)
 }
 
 /// What a run says of the share of its quota that is given; nothing if no worker is ever stopped, or CPU times were not
@@ -42,19 +48,59 @@ pub fn granted(run: &Measured, models: &ModelSet, is_pool: bool, overhead_ms: f6
     if is_stopped * 5 < jobs.len() || replay.of_a_core >= 1.0 {
         return None;
     }
-    let distances = replay.distances();
-    let least = sorted(distances.iter().copied())[0];
-    // Shares within a tenth of a millisecond, or a tenth, of the best cannot be told from it.
-    let is_close = |at: &f64| *at <= 1.1 * least + 1e5;
-    let close: Vec<f64> =
-        distances.iter().enumerate().filter(|(_, at)| is_close(at)).map(|(i, _)| share(i)).collect();
-    let width = close[close.len() - 1] - close[0];
-    Some(Granted { share: mean(&close), error: (width / 12.0_f64.sqrt()).max(0.003) })
+    let wide = wide();
+    let near = replay.tried(&wide).near(None);
+    let (low, high) = (near[0] - 0.01, near[near.len() - 1] + 0.01);
+    let step = (high - low) / 40.0;
+    let fine = replay.tried(&(0..=40).map(|i| low + step * f64::from(i)).collect::<Vec<_>>());
+    let without: Vec<f64> = (0..PARTS).map(|part| mean(&fine.near(Some(part)))).collect();
+    let centre = mean(&without);
+    let square: f64 = without.iter().map(|share| (share - centre).powi(2)).sum();
+    let parts = PARTS as f64;
+    let (jackknife, rounding) = (((parts - 1.0) / parts * square).sqrt(), step / 12.0_f64.sqrt());
+    Some(Granted {
+        share: mean(&fine.near(None)),
+        // Shares between two that were tried are not told apart; how much that is need not be estimated.
+        error: jackknife.max(rounding),
+        freedom: if jackknife > rounding { parts - 1.0 } else { f64::INFINITY },
+    })
 }
 
-/// The shares that are tried.
-fn share(number: usize) -> f64 {
-    0.8 + 0.01 * number as f64
+/// The shares that are tried first.
+fn wide() -> Vec<f64> {
+    (0..=40).map(|i| 0.8 + 0.01 * f64::from(i)).collect()
+}
+
+/// Shares and how far replayed wall times are from the measured ones.
+struct Tried {
+    shares: Vec<f64>,
+    /// For each share and phase, the sums over the parts of the run [ns].
+    sums: Vec<[f64; PARTS]>,
+}
+
+impl Tried {
+    /// The distance of each share at its best phase, without a part of the run.
+    fn distances(&self, without: Option<usize>) -> Vec<f64> {
+        let of = |sums: &[f64; PARTS]| {
+            let kept = sums.iter().enumerate().filter(|(part, _)| Some(*part) != without);
+            kept.map(|(_, sum)| sum).sum::<f64>()
+        };
+        let phases = self.sums.chunks(PHASES as usize);
+        phases.map(|phases| phases.iter().map(of).fold(f64::INFINITY, f64::min)).collect()
+    }
+
+    /// The best share and its distance.
+    fn best(&self, without: Option<usize>) -> (f64, f64) {
+        let found = self.shares.iter().copied().zip(self.distances(without));
+        found.min_by(|a, b| a.1.total_cmp(&b.1)).expect("shares were tried")
+    }
+
+    /// The shares that do as well as the best: where a quota hardly stops anybody, many do.
+    fn near(&self, without: Option<usize>) -> Vec<f64> {
+        let (_, least) = self.best(without);
+        let found = self.shares.iter().copied().zip(self.distances(without));
+        found.filter(|(_, distance)| *distance <= 1.02 * least).map(|(share, _)| share).collect()
+    }
 }
 
 /// Requests of one node, to be served again under other quotas.
@@ -104,23 +150,26 @@ impl Replay {
         })
     }
 
-    /// For each share the distance at the best phase [ns].
-    fn distances(&self) -> Vec<f64> {
-        let at = |share: f64| {
+    /// Replays all jobs under these shares of the quota.
+    fn tried(&self, shares: &[f64]) -> Tried {
+        let mut sums = Vec::with_capacity(shares.len() * PHASES as usize);
+        for share in shares {
             let tried = (self.of_a_core * share).min(1.0);
-            let of = |i: u64| {
-                let quota = Quota::new(tried, self.period_ns, i * self.period_ns / PHASES);
+            for phase in 0..PHASES {
+                let quota = Quota::new(tried, self.period_ns, phase * self.period_ns / PHASES);
                 let walls = if self.is_common {
                     together(&self.jobs, quota, self.cores)
                 } else {
                     alone(&self.jobs, quota, self.workers)
                 };
-                let off = self.jobs.iter().zip(walls).map(|(job, wall)| job.wall.abs_diff(wall) as f64);
-                mean(&off.collect::<Vec<_>>())
-            };
-            (0..PHASES).map(of).fold(f64::INFINITY, f64::min)
-        };
-        (0..=40).map(|i| at(share(i))).collect()
+                let mut parts = [0.0; PARTS];
+                for (at, (job, wall)) in self.jobs.iter().zip(walls).enumerate() {
+                    parts[at * PARTS / self.jobs.len()] += job.wall.abs_diff(wall) as f64;
+                }
+                sums.push(parts);
+            }
+        }
+        Tried { shares: shares.to_vec(), sums }
     }
 }
 

@@ -4,8 +4,9 @@
 //! does, the stated work times the factor with which the simulated run takes as long on average ([`factor`]): what a job
 //! waits for depends on what the jobs before it have left of the period. All at speed 1.
 //!
-//! **Location**: W for CPU times, W (1 + k u) for others, u the use of the host; W per tier and k by [`crate::mixed`],
-//! relative to W, linearised around the last estimate (Gauss-Newton).
+//! **Location**: W for CPU times, W (1 + k u) for others, u the use of the host; of a preparation also e (n - n0), n the size
+//! of its frame and n0 the mean of it; W per tier, k and e by [`crate::mixed`], relative to W, linearised around the last
+//! estimate (Gauss-Newton).
 //!
 //! **Overhead** ([`Longer`]): wall time less CPU time of workers that nothing limits.
 //!
@@ -20,7 +21,7 @@ use offing_models::{ModelSet, distribution};
 use crate::measured::{Measured, Row, Seen};
 use crate::mixed::{Estimate, Observation, Prior, estimate};
 use crate::predict::{any_seeds, predict};
-use crate::robust::{error_of_mean, mean, quantile, sorted};
+use crate::robust::{BATCHES, error_of_mean, mean, quantile, sorted};
 
 /// Cells of a table: the 50th, 95th and 99th percentiles are among its points.
 const CELLS: usize = 100;
@@ -50,6 +51,8 @@ pub struct Sample {
     pub stated_mean_ms: f64,
     /// Share of the host's cores in use.
     pub host_use: f64,
+    /// Mean size of a frame [byte].
+    pub frame_bytes: f64,
     /// Mean [ms], with values beyond the 99.8th percentile counted as that.
     pub mean_ms: f64,
     /// Standard error of the mean within the run [ms].
@@ -106,6 +109,7 @@ pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, models: 
                 stated: offing_models::calibration::stated(stated),
                 stated_mean_ms,
                 host_use: 0.0,
+                frame_bytes: table.frame_bytes.unwrap_or_else(|| distribution::mean(&d.app.frame)),
                 mean_ms,
                 // Printed without an interval: clocks, trimming and rounding leave about this.
                 error_ms: 0.02 * mean_ms,
@@ -143,6 +147,8 @@ pub fn sample(number: usize, run: &Measured, work: Work, is_pool: bool, models: 
         stated_mean_ms,
         // Whoever waits for a core uses none.
         host_use: if has_cpu { 0.0 } else { host_use(run) },
+        // As predictions have it.
+        frame_bytes: distribution::mean(&d.app.frame),
         mean_ms: centre * scale,
         error_ms: error * scale,
         shape: if values.len() < FEWEST { Vec::new() } else { ordered.iter().map(|v| v / centre).collect() },
@@ -158,6 +164,8 @@ pub struct Longer {
     pub error_ms: f64,
     /// Use of the host times the mean CPU time [ms].
     pub use_ms: f64,
+    /// Standard error of that: the use follows from the CPU time of the requests that came by chance [ms].
+    pub use_error_ms: f64,
 }
 
 /// Nothing where a quota stops workers, or CPU times were not recorded.
@@ -168,12 +176,13 @@ pub fn longer(run: &Measured, is_pool: bool) -> Option<Longer> {
     }
     let scale = 1e-6 * d.targets().speed;
     let mut more = Vec::with_capacity(run.rows().len());
-    let (mut cpu, mut prepare) = (0.0, 0.0);
+    let mut own_ms = Vec::with_capacity(run.rows().len());
+    let mut prepare = 0.0;
     for row in run.rows() {
         let Some(parts) = row.parts else { continue };
         let own = row.process_cpu?;
         more.push(scale * (parts.process as f64 - own as f64));
-        cpu += scale * own as f64;
+        own_ms.push(scale * own as f64);
         prepare += 1e-6 * row.prepare_cpu.unwrap_or(0) as f64;
     }
     if more.len() < 20 {
@@ -182,7 +191,7 @@ pub fn longer(run: &Measured, is_pool: bool) -> Option<Longer> {
     let most = quantile(&sorted(more.iter().copied()), 0.998);
     more.iter_mut().for_each(|value| *value = value.min(most));
     let requests = more.len() as f64;
-    let (cpu, prepare) = (cpu / requests, prepare / requests);
+    let (cpu, prepare) = (mean(&own_ms), prepare / requests);
     // By the rate that is asked for, as predictions have it, and not by how many requests came by chance.
     let per_s = d.app.rate_hz * f64::from(d.endpoints().nodes);
     let at_targets =
@@ -191,7 +200,13 @@ pub fn longer(run: &Measured, is_pool: bool) -> Option<Longer> {
         0.0 => 0.0,
         cores => ((at_targets + 1e-3 * per_s * prepare) / cores).min(1.0),
     };
-    Some(Longer { mean_ms: mean(&more), error_ms: error_of_mean(&more).max(1e-3), use_ms: use_of_host * cpu })
+    let use_ms = use_of_host * cpu;
+    Some(Longer {
+        mean_ms: mean(&more),
+        error_ms: error_of_mean(&more).max(1e-3),
+        use_ms,
+        use_error_ms: use_ms * (error_of_mean(&own_ms) / cpu.max(f64::MIN_POSITIVE)).min(1.0),
+    })
 }
 
 /// Share of the host's cores that the work of a run used, 0..1; 0 where that is not known.
@@ -247,8 +262,10 @@ fn factor(run: &Measured, work: Work, models: &ModelSet, wall_ms: f64) -> Option
 pub struct Service {
     /// The tiers.
     pub tiers: Vec<String>,
-    /// Means [ms] at each tier, and last the slowdown per unit of host use.
+    /// Means [ms] at each tier, then the slowdown per unit of host use, and what a byte of a frame adds [ns].
     pub estimate: Estimate,
+    /// The size of the frames that the means are for [byte].
+    pub frame_bytes: f64,
     /// The same for all tiers together.
     pub pooled: Estimate,
     /// Mean times this is the table; nothing where only means are known.
@@ -261,7 +278,14 @@ pub struct Service {
 
 /// Estimates the work that most samples are of. `known_error_ms` is the prior's error of the mean where its value is known
 /// from elsewhere.
-pub fn fit(samples: &[Sample], contention: Prior, known: &dyn Fn(f64) -> Option<f64>) -> Option<Service> {
+///
+/// `per_byte` is given where the work may grow with the frame.
+pub fn fit(
+    samples: &[Sample],
+    contention: Prior,
+    per_byte: Option<Prior>,
+    known: &dyn Fn(f64) -> Option<f64>,
+) -> Option<Service> {
     let commonest = |s: &&Sample| samples.iter().filter(|other| other.stated == s.stated).count();
     let chosen = samples.iter().max_by_key(commonest)?;
     let samples: Vec<&Sample> = samples.iter().filter(|s| s.stated == chosen.stated).collect();
@@ -269,7 +293,8 @@ pub fn fit(samples: &[Sample], contention: Prior, known: &dyn Fn(f64) -> Option<
     tiers.sort();
     tiers.dedup();
     let stated = chosen.stated_mean_ms;
-    let prior = Prior { value: stated, error: known(stated).unwrap_or(0.5 * stated) };
+    let prior = Prior::judged(stated, known(stated).unwrap_or(0.5 * stated));
+    let frame_bytes = mean(&samples.iter().map(|s| s.frame_bytes).collect::<Vec<_>>());
     let solve = |tiers: usize, place: &dyn Fn(&Sample) -> usize| {
         let (mut means, mut slope) = (vec![stated; tiers], contention.value);
         let mut found = None;
@@ -278,13 +303,22 @@ pub fn fit(samples: &[Sample], contention: Prior, known: &dyn Fn(f64) -> Option<
                 .iter()
                 .map(|s| {
                     let (w, u) = (means[place(s)], unslowed(s.host_use, slope));
-                    let mut row = vec![0.0; tiers + 1];
+                    let mut row = vec![0.0; tiers + 2];
                     (row[place(s)], row[tiers]) = ((1.0 + slope * u) / w, u);
-                    Observation { run: s.run, value: s.mean_ms / w + u * slope, error: s.error_ms / w, row }
+                    if per_byte.is_some() {
+                        row[tiers + 1] = 1e-6 * (s.frame_bytes - frame_bytes) / w;
+                    }
+                    Observation {
+                        run: s.run,
+                        value: s.mean_ms / w + u * slope,
+                        error: s.error_ms / w,
+                        freedom: BATCHES,
+                        row,
+                    }
                 })
                 .collect();
             let mut priors = vec![prior; tiers];
-            priors.push(contention);
+            priors.extend([contention, per_byte.unwrap_or(Prior::judged(0.0, 1e-9))]);
             let next = estimate(&observations, &priors);
             let moved = means.iter().zip(&next.values).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max);
             for (mean, value) in means.iter_mut().zip(&next.values) {
@@ -305,6 +339,7 @@ pub fn fit(samples: &[Sample], contention: Prior, known: &dyn Fn(f64) -> Option<
     Some(Service {
         tiers,
         estimate: by_tier,
+        frame_bytes,
         pooled,
         shape: if shapes.is_empty() { Vec::new() } else { average(&shapes) },
         stated: chosen.stated.clone(),
