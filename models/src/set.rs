@@ -491,7 +491,11 @@ impl Reader<'_> {
         {
             return Err("its numbers must be finite, and its spread at least 0".into());
         }
-        if [written.freedom, written.spread_freedom].iter().flatten().any(|freedom| !(*freedom > 0.0)) {
+        if [written.freedom, written.spread_freedom]
+            .iter()
+            .flatten()
+            .any(|freedom| freedom.is_nan() || *freedom <= 0.0)
+        {
             return Err("degrees of freedom are above 0".into());
         }
         scale(&written.unit).ok_or_else(|| format!("`{}` is not a unit that is known", written.unit))?;

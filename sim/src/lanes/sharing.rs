@@ -361,6 +361,7 @@ impl<S: Simd> Node<S> {
 
     /// Puts a request in its place, behind those that end at the same instant. All comparisons are with its end, so
     /// that those behind it stay in their order.
+    #[expect(clippy::needless_range_loop, reason = "vectors index several arrays at once")]
     #[inline(always)]
     fn enter<const VARIES: bool>(&mut self, mut carried: Row<S>) {
         let simd = self.simd;
