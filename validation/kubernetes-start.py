@@ -9,7 +9,9 @@ Stamps, all in milliseconds since the request of the user was sent, on the one c
 created, scheduled, ready: when a watch of the pods told it; sandbox, container, started: when containerd had
 started the sandbox, created the application's container and started it, from its own events.
 Appends to pods.csv (a row for each pod, or container with `--way containers`) and runs.csv (a row for each
-repetition, with the CPU time that was used). Needs no package besides Python's own.
+repetition, with the CPU time that was used, and the nodes whose kubelet was refused the token of the service account
+at first, by its log). A drawn part of a second passes before each start, so that it meets the kubelets' lists at any
+phase. Needs no package besides Python's own.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import ssl
 import subprocess
@@ -33,7 +36,12 @@ IMAGE = "lab.local/busybox:1"
 LABEL = {"app": "offing-start"}
 PODS = "/api/v1/namespaces/default/pods"
 JOBS = "/apis/batch/v1/namespaces/default/jobs"
+# The reflector of a kubelet that asks before the node authorizer has heard of the pod.
+REFUSED = re.compile(rb"secrets .*is forbidden.*no relationship found")
 MOST_S = 170  # a start that takes longer is given up
+
+
+PHASES = random.Random()
 
 
 class Api:
@@ -180,6 +188,12 @@ def cpu_s(container):
     return int(open(f"/sys/fs/cgroup/cpuacct/docker/{full.stdout.strip()}/cpuacct.usage").read()) / 1e9
 
 
+def kubelet_log(node, skip=0):
+    """What a kubelet has written after so many bytes."""
+    command = ["docker", "exec", node, "tail", "-c", f"+{skip + 1}", "/var/log/k8s/kubelet.log"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
 def clean(api, nodes):
     """Removes all pods and waits until nothing of them is left and the kubelets rest."""
     selector = "labelSelector=app%3Doffing-start"
@@ -205,7 +219,8 @@ def measure(api, nodes, way, pods):
     clean(api, nodes)
     parts = [None, *(f"offing-lab-{name}" for name in ["cp", *(n.removeprefix("offing-lab-") for n in nodes)])]
     watch, events = Watch(api), [Events(node) for node in nodes]
-    time.sleep(0.7)
+    logged = [len(kubelet_log(node)) for node in nodes]
+    time.sleep(0.7 + PHASES.random())
     before, load = [cpu_s(part) for part in parts], os.getloadavg()[0]
     began = time.time_ns()
     submit(api, way, pods)
@@ -232,8 +247,10 @@ def measure(api, nodes, way, pods):
                          ms(sandboxes.get(pod)), ms(own.get("/containers/create")), ms(own.get("/tasks/start")),
                          ms(seen["ready"])])
     rows.sort(key=lambda row: float(row[-1]))
+    refused = [node.removeprefix("offing-lab-") for node, skip in zip(nodes, logged)
+               if REFUSED.search(kubelet_log(node, skip))]
     run = [ms(submitted), max((row[-1] for row in rows), key=float), *(f"{u:.2f}" for u in used[:2]),
-           f"{sum(used[2:]):.2f}", f"{load:.2f}"]
+           f"{sum(used[2:]):.2f}", f"{load:.2f}", "+".join(refused)]
     return run, rows
 
 
@@ -327,10 +344,12 @@ def main():
     parse.add_argument("--pods", type=int, nargs="+", default=[])
     parse.add_argument("--way", choices=["job", "jobs", "calls", "containers"], default="job")
     parse.add_argument("--repeat", type=int, default=1)
+    parse.add_argument("--seed", type=int, default=1, help="of the drawn pauses")
     parse.add_argument("--path", action="store_true")
     parse.add_argument("--clean", action="store_true", help="removes the pods of the last run at the end")
     parse.add_argument("--out", type=pathlib.Path, required=True)
     args = parse.parse_args()
+    PHASES.seed(args.seed)
     api = Api(os.environ.get("KUBECONFIG", LAB / "kubernetes/kubeconfig"))
     names = sorted(item["metadata"]["name"] for item in api.call("GET", "/api/v1/nodes")["items"])
     nodes = [f"offing-lab-{name}" for name in names]
@@ -343,7 +362,7 @@ def main():
             when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d-%H%M%S")
             key = [when, args.way, pods, len(nodes)]
             append(args.out / "runs.csv", ["run", "way", "pods", "nodes", "submitted_ms", "ready_ms", "cpu_machine_s",
-                                           "cpu_control_plane_s", "cpu_nodes_s", "load_before"], [[*key, *run]])
+                                           "cpu_control_plane_s", "cpu_nodes_s", "load_before", "refused"], [[*key, *run]])
             append(args.out / "pods.csv", ["run", "way", "pods", "nodes", "node", "pod", "container_name", "created_ms",
                                            "scheduled_ms", "sandbox_ms", "container_ms", "started_ms", "ready_ms"],
                    [[*key, *row] for row in rows])

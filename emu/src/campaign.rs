@@ -318,7 +318,7 @@ impl Campaign {
         let (plan, deployment) = (&self.plan.runs[subject], &self.subjects[subject].deployment);
         let Managed { cluster, access, own } = managed;
         let asked = kubernetes::Asked { plan, deployment, workload };
-        let measure = |ground: Option<&kubernetes::Ground<'_>>,
+        let measure = |ground: Option<kubernetes::Ground<'_>>,
                        reach: &mut dyn FnMut(Step) -> Result<(), EmuError>| {
             kubernetes::measure(cluster, access, &tools.state, asked, ground, reach)
         };
@@ -326,7 +326,12 @@ impl Campaign {
         reach(Step::Connecting)?;
         let hostnames = own.borrow().hostnames(plan);
         let links = own.borrow_mut().connect(plan)?.map(RefCell::new);
-        measure(Some(&kubernetes::Ground { hostnames, links: links.as_ref() }), reach)
+        reach(Step::Proving)?;
+        let proof = own.borrow().prove(plan, links.as_ref())?;
+        match proof.holds {
+            false => Ok(unproved(plan, proof)),
+            true => measure(Some(kubernetes::Ground { hostnames, links: links.as_ref(), proof }), reach),
+        }
     }
 
     fn on_docker(
@@ -345,10 +350,7 @@ impl Campaign {
         reach(Step::Proving)?;
         let proof = cluster.prove()?;
         let observed = match proof.holds {
-            false => {
-                let reason = what_does_not_hold(&proof);
-                nothing(plan, Some(proof), reason)
-            }
+            false => unproved(plan, proof),
             true => {
                 reach(Step::Measuring)?;
                 let observed = cluster.run_application(&self.subjects[subject].deployment, workload)?;
@@ -359,6 +361,12 @@ impl Campaign {
         cluster.remove()?;
         Ok(observed)
     }
+}
+
+/// A run in which nothing was measured, because its proof does not hold.
+pub(crate) fn unproved(plan: &RunPlan, proof: Proof) -> Observed {
+    let reason = what_does_not_hold(&proof);
+    nothing(plan, Some(proof), reason)
 }
 
 /// The rows of a proof that do not hold, as a sentence.

@@ -313,11 +313,6 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     }
     let (media, paths) = connect(deployment, &nodes, settings.queue_packets, dilate);
     let mut warnings = warnings(deployment, settings.application);
-    if manager == Manager::Kubernetes && !is_elsewhere && used_link(deployment).is_some() {
-        warnings.push(
-            "links and processors are not proved on Kubernetes; the lateness of the forwarder is in the record".into(),
-        );
-    }
     let asks = |pods: &Pods| pods.cpu_request > 0.0 || pods.memory_request_bytes > 0 || pods.image_bytes > 0;
     if manager == Manager::Kubernetes && deployment.placement.pods.as_ref().is_some_and(asks) {
         warnings.push(

@@ -14,7 +14,11 @@
 //! 3. **Scheduled**: the scheduler chooses a node for one pod at a time; binding takes a token and is work, and many
 //!    bind at once.
 //! 4. **Sandbox**: the kubelet takes in a pod (work), looks every `volume_poll` whether its volumes are there, then
-//!    makes its sandbox (work), all pods at once.
+//!    makes its sandbox (work), all pods at once. One volume is the token of the service account, which the kubelet asks
+//!    for with its first pod. With probability `refused` the API server does not know yet that this node has a pod that
+//!    may see it, and refuses; the kubelet asks again after one to two times `ask_again`. Each pod tries to mount it
+//!    meanwhile: a trial waits at most `mount_wait`, and the next begins `mount_again` later, twice that, ..., when the
+//!    kubelet looks for what is to be mounted, each `mount_look`.
 //! 5. **Container, started**: images that are not on the node are pulled one at a time; then each container of the pod
 //!    is created and started in turn (work).
 //! 6. **Ready**: the kubelet lists what runs, pauses for `relist_period` and lists again. What had started before a list
@@ -25,15 +29,17 @@
 //! Work shares the cores of its machine (processor sharing): those of the control plane, of each node, or of one host
 //! that carries them all. Waits take no cores.
 //!
-//! Chance: where in its period each kubelet's list and its batch are when the user asks ([`Purpose::Kubelet`]), and which
-//! of the nodes that are equally good a pod gets ([`Purpose::Schedule`]); nothing else. **Ties**: ends of work come before waits; ends of work on several machines by their number, control plane
+//! Chance: where in its period each kubelet's list and its batch are when the user asks, whether its first question is
+//! refused and when it asks again ([`Purpose::Kubelet`]), and which of the nodes that are equally good a pod gets
+//! ([`Purpose::Schedule`]); nothing else. **Ties**: ends of work come before waits; ends of work on several machines by their number, control plane
 //! first; waits that end together in the order in which they began.
 //!
-//! Left out: chance in work, failures and retries, start-up and readiness probes, init containers, admission webhooks,
+//! Left out: chance in work, all other failures and retries, start-up and readiness probes, init containers, admission webhooks,
 //! events of the scheduler and the kubelets (clients of their own send them), what the pods themselves use while others
 //! start, the samples of nodes that the scheduler looks at where there are more than 100.
 //! Source: Kubernetes 1.20.2, `job_controller.go`, `scheduler.go`, `pod_workers.go`, `volume_manager.go`, `generic.go` of
-//! the kubelet's pleg, `status_manager.go`.
+//! the kubelet's pleg, `status_manager.go`, `watch_based_manager.go`, `reflector.go`, `exponential_backoff.go`,
+//! `node_authorizer.go`.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -328,6 +334,13 @@ enum Step {
     },
     /// Work that nobody waits for has ended.
     Aside,
+    /// A kubelet asks again for the token that it was refused.
+    AsksAgain {
+        node: u32,
+    },
+    HasToken {
+        node: u32,
+    },
     /// It is time to look for the volumes.
     Mounted {
         pod: u32,
@@ -401,6 +414,10 @@ struct Node {
     bucket: Bucket,
     /// Whether a pod was taken in.
     has_pods: bool,
+    /// Until it asks again for the token if it is refused at first [ns].
+    refused: Option<u64>,
+    /// Pods that wait for the token, and since when.
+    without_token: Vec<(u32, u64)>,
     /// Pods whose containers run and that no list has shown.
     unseen: Vec<u32>,
     /// Those that the present list shows.
@@ -486,11 +503,15 @@ impl<'a> Run<'a> {
             told: NOTHING,
         });
         for node in 0..asked.nodes {
-            let [list, batch, ..] = streams.block(Purpose::Kubelet as u32, node, 0);
-            let phase = |word: u32, period_s: f64| nanoseconds(f64::from(word) / 2f64.powi(32) * period_s);
+            let [list, batch, refused, again] = streams.block(Purpose::Kubelet as u32, node, 0);
+            let share = |word: u32| f64::from(word) / 2f64.powi(32);
+            let phase = |word: u32, period_s: f64| nanoseconds(share(word) * period_s);
+            let again_ns = nanoseconds((1.0 + share(again)) * model.ask_again_s);
             run.nodes.push(Node {
                 bucket: Bucket::new(model.kubelet),
                 has_pods: false,
+                refused: (share(refused) < model.refused).then_some(again_ns),
+                without_token: Vec::new(),
                 unseen: Vec::new(),
                 shown: Vec::new(),
                 lists: false,
@@ -624,14 +645,26 @@ impl<'a> Run<'a> {
                     for _ in 0..m.kubelet_first_tokens {
                         self.nodes[node as usize].bucket.take(self.now);
                     }
+                    if let Some(again_ns) = self.nodes[node as usize].refused {
+                        self.wait_until(self.now + again_ns, Step::AsksAgain { node });
+                    }
                 }
                 self.tell(node, pod, TAKEN_IN);
-                let mut at = self.now + nanoseconds(m.volume_poll_s);
-                for _ in 0..m.kubelet_tokens {
-                    // The volumes are there when the kubelet has got what is in them.
-                    at = at.max(self.nodes[node as usize].bucket.take(self.now));
+                if self.nodes[node as usize].refused.is_some() {
+                    self.nodes[node as usize].without_token.push((pod, self.now));
+                    return false;
                 }
-                self.wait_until(at, Step::Mounted { pod });
+                self.mount(pod, self.now);
+            }
+            Step::AsksAgain { node } => {
+                let at = self.nodes[node as usize].bucket.take(self.now);
+                self.wait_until(at, Step::HasToken { node });
+            }
+            Step::HasToken { node } => {
+                self.nodes[node as usize].refused = None;
+                for (pod, since) in std::mem::take(&mut self.nodes[node as usize].without_token) {
+                    self.mount(pod, since);
+                }
             }
             Step::Mounted { pod } => {
                 let node = self.node_of(pod);
@@ -762,6 +795,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Mounts the volumes of a pod that was taken in at some time, now that its node has the token.
+    fn mount(&mut self, pod: u32, since: u64) {
+        let node = self.node_of(pod);
+        let mut at = since + mounted_after(self.model, self.now - since);
+        for _ in 0..self.model.kubelet_tokens {
+            // The volumes are there when the kubelet has got what is in them.
+            at = at.max(self.nodes[node as usize].bucket.take(self.now));
+        }
+        self.wait_until(at, Step::Mounted { pod });
+    }
+
     /// Puts a pod's new status into the queue of its kubelet.
     fn tell(&mut self, node: u32, pod: u32, status: u8) {
         self.pods[pod as usize].known = status;
@@ -823,6 +867,26 @@ impl<'a> Run<'a> {
         let number = self.waiting.len() as u32;
         self.waiting.push(then);
         self.waits.push(Reverse((at.max(self.now), number)));
+    }
+}
+
+/// When a pod is found to have its volumes, after it was taken in, if the token is there so long after that [ns].
+///
+/// ```text
+/// trial k waits from a(k) to a(k) + mount_wait
+/// a(0) = mount_look, a(k + 1) = a(k) + mount_wait + 2^k mount_again + mount_look
+/// ```
+fn mounted_after(m: &StartModel, token: u64) -> u64 {
+    let (wait, look) = (nanoseconds(m.mount_wait_s), nanoseconds(m.mount_look_s));
+    let (mut begins, mut pause_s) = (look, m.mount_again_s);
+    while begins + wait < token {
+        begins += wait + nanoseconds(pause_s) + look;
+        pause_s *= 2.0;
+    }
+    let mounted = token.max(begins);
+    match nanoseconds(m.volume_poll_s) {
+        0 => mounted,
+        poll => mounted.div_ceil(poll).max(1) * poll,
     }
 }
 

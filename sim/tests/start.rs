@@ -23,6 +23,11 @@ fn nothing() -> StartModel {
         admit_s: 0.0,
         aside_s: 0.0,
         volume_poll_s: 0.0,
+        refused: 0.0,
+        ask_again_s: 0.0,
+        mount_wait_s: 0.0,
+        mount_again_s: 0.0,
+        mount_look_s: 0.0,
         sandbox_s: 0.0,
         create_s: 0.0,
         start_s: 0.0,
@@ -90,6 +95,34 @@ fn the_kubelet_notices_at_the_end_of_the_list_that_begins_after_the_start() {
     assert!(ready.iter().all(|ms| (15.0..=1015.0).contains(ms)));
     let mean = ready.iter().sum::<f64>() / 200.0;
     assert!((mean - 515.0).abs() < 60.0, "the phase is equally likely everywhere: {mean}");
+}
+
+/// The first trial to mount begins after 0.1 s and waits for a second, the next begins 0.6 s later, and every 300 ms is
+/// looked whether all is mounted.
+#[test]
+fn a_token_that_is_refused_at_first_makes_all_pods_of_the_node_late() {
+    let refused = StartModel {
+        volume_poll_s: 0.300,
+        refused: 1.0,
+        ask_again_s: 0.800,
+        mount_wait_s: 1.0,
+        mount_again_s: 0.5,
+        mount_look_s: 0.1,
+        ..nothing()
+    };
+    // The token is there after 0.8 to 1.6 s: within the first trial or when the second begins, after 1.7 s.
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let pods = start(&ask(3, 1), &refused, seed);
+        let last = last_ms(&pods);
+        assert!(pods.iter().all(|pod| pod.sandbox == pods[0].sandbox), "{pods:?}");
+        seen.insert(last as u64);
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [900, 1_200, 1_800]);
+    // Of nodes each for itself: half of the starts of one pod are late.
+    let half = StartModel { refused: 0.5, ..refused };
+    let late = (0..400).filter(|&seed| last_ms(&start(&ask(1, 1), &half, seed)) > 500.0).count();
+    assert!((150..250).contains(&late), "{late}");
 }
 
 #[test]

@@ -32,6 +32,7 @@ use super::watching::{Fault, News, Pods, Watch};
 use super::{KubernetesFacts, NodeFacts};
 use crate::application::{Role, Workload, lead_s, roles, schedule};
 use crate::bench::{MARGIN, conclude};
+use crate::campaign::unproved;
 use crate::collect::{Counters, HostFacts, NodeUse};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
@@ -39,6 +40,8 @@ use crate::ledger::{Kind, LABEL_RUN, Ledger, Resource, utc};
 use crate::links::forwarder::{Forwarder, Report};
 use crate::observed::{Facts, Observed};
 use crate::plan::{RunPlan, times};
+use crate::proof::{self, Proof};
+use crate::provider::docker::AGENT;
 
 /// How often a wait looks whether the user has had enough.
 const LOOK: Duration = Duration::from_millis(100);
@@ -74,6 +77,8 @@ pub struct Ground<'g> {
     pub hostnames: Vec<String>,
     /// The links between them; nothing where nothing is sent.
     pub links: Option<&'g RefCell<Forwarder>>,
+    /// What was measured of the links. Quotas are measured in the pods.
+    pub proof: Proof,
 }
 
 /// What is measured.
@@ -98,7 +103,7 @@ pub fn measure(
     access: &Access,
     state: &Path,
     asked: Asked<'_>,
-    ground: Option<&Ground<'_>>,
+    ground: Option<Ground<'_>>,
     reach: &mut dyn FnMut(crate::campaign::Step) -> Result<(), EmuError>,
 ) -> Result<Observed, EmuError> {
     let Asked { plan, deployment, workload } = asked;
@@ -113,9 +118,18 @@ pub fn measure(
     let address = |node: usize| addresses.get(&node).copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
     let roles = roles(deployment, plan, workload, schedule, lead_s, &address);
     let span = [times(deployment.warm_up, plan.dilate).as_nanos(), schedule.emit_for_ns];
-    let hostnames = ground.map(|ground| &ground.hostnames[..]);
-    let links = ground.and_then(|ground| ground.links);
+    let hostnames = ground.as_ref().map(|ground| &ground.hostnames[..]);
     let (mut pods, mut watch) = runtime.block_on(made.raise(&roles, span, hostnames))?;
+    let (links, mut proof) = ground.map_or((None, None), |ground| (ground.links, Some(ground.proof)));
+    if let Some(proof) = &mut proof {
+        runtime.block_on(made.prove_processors(&mut pods, &mut watch, proof))?;
+    }
+    if let Some(proof) = proof.take_if(|proof| !proof.holds) {
+        reach(crate::campaign::Step::Removing)?;
+        drop(watch);
+        made.clear()?;
+        return Ok(unproved(plan, proof));
+    }
     reach(crate::campaign::Step::Measuring)?;
     let limit = Duration::from_nanos(schedule.emit_for_ns + schedule.drain_ns + GRACE_NS) + MARGIN;
     let ran = runtime.block_on(made.run(&mut pods, &mut watch, lead_s, span, limit, links))?;
@@ -155,7 +169,7 @@ pub fn measure(
     drop(watch);
     reach(crate::campaign::Step::Removing)?;
     made.clear()?;
-    Ok(observed)
+    Ok(Observed { proof, ..observed })
 }
 
 /// What pods have reported.
@@ -510,6 +524,24 @@ impl<'c> Made<'c> {
         answers.iter().enumerate().map(read).collect()
     }
 
+    /// Measures the quotas of all pods.
+    async fn prove_processors(
+        &self,
+        pods: &mut Pods,
+        watch: &mut Watch,
+        proof: &mut Proof,
+    ) -> Result<(), EmuError> {
+        for group in proof::processor_groups(self.plan) {
+            let burn = |&i: &usize| (i, proof::burn(self.plan, i));
+            let asked: Vec<_> = group.iter().map(burn).collect();
+            let step = "have its processors measured";
+            let answers = self.ask_all(pods, watch, &asked, proof::LIMIT, step).await?;
+            let check = |(i, (_, text)): (usize, (Instant, String))| proof::processor_check(self.plan, i, &text);
+            proof.add(group.into_iter().zip(answers).map(check))?;
+        }
+        Ok(())
+    }
+
     /// Tells all pods something at once: what each answers, and when the answer was there.
     async fn tell_all(
         &self,
@@ -519,25 +551,38 @@ impl<'c> Made<'c> {
         limit: Duration,
         step: &str,
     ) -> Result<Vec<(Instant, String)>, EmuError> {
+        let words: Vec<String> = ["tell"].iter().chain(words).map(ToString::to_string).collect();
+        let asked: Vec<_> = (0..pods.starts.len()).map(|i| (i, words.clone())).collect();
+        self.ask_all(pods, watch, &asked, limit, step).await
+    }
+
+    /// Runs the binary in some pods at once with some arguments: what each answers, and when the answer was there.
+    async fn ask_all(
+        &self,
+        pods: &mut Pods,
+        watch: &mut Watch,
+        asked: &[(usize, Vec<String>)],
+        limit: Duration,
+        step: &str,
+    ) -> Result<Vec<(Instant, String)>, EmuError> {
         let mut running = JoinSet::new();
-        for (i, start) in pods.starts.iter().enumerate() {
-            let (api, pod) = (self.api::<Pod>(), start.pod.clone());
-            let words: Vec<String> =
-                ["/offing-agent", "tell"].iter().chain(words).map(ToString::to_string).collect();
-            running.spawn(async move { (i, Instant::now(), exec(&api, &pod, &words, limit).await) });
+        for (at, (i, words)) in asked.iter().enumerate() {
+            let (api, pod) = (self.api::<Pod>(), pods.starts[*i].pod.clone());
+            let words = [&[AGENT.to_string()], &words[..]].concat();
+            running.spawn(async move { (at, Instant::now(), exec(&api, &pod, &words, limit).await) });
         }
-        let mut answers: Vec<Option<(Instant, String)>> = vec![None; pods.starts.len()];
+        let mut answers: Vec<Option<(Instant, String)>> = vec![None; asked.len()];
         let begin = Instant::now();
         let mut first: Option<(Instant, usize, Said)> = None;
         loop {
             match tokio::time::timeout(Duration::from_millis(20), running.join_next()).await {
                 Ok(None) => break,
-                Ok(Some(Ok((i, began, Ok(text))))) => {
+                Ok(Some(Ok((at, began, Ok(text))))) => {
                     // The answer was given half way.
-                    answers[i] = Some((began + began.elapsed() / 2, text));
+                    answers[at] = Some((began + began.elapsed() / 2, text));
                 }
-                Ok(Some(Ok((i, _, Err(said))))) => {
-                    first = first.or(Some((Instant::now(), i, said)));
+                Ok(Some(Ok((at, _, Err(said))))) => {
+                    first = first.or(Some((Instant::now(), asked[at].0, said)));
                 }
                 Ok(Some(Err(cause))) => return Err(EmuError::kubernetes(step, cause)),
                 Err(_) => {}
@@ -551,7 +596,7 @@ impl<'c> Made<'c> {
             }
         }
         let silent = answers.iter().position(Option::is_none);
-        let Some(silent) = silent else { return Ok(answers.into_iter().flatten().collect()) };
+        let Some(silent) = silent.map(|at| asked[at].0) else { return Ok(answers.into_iter().flatten().collect()) };
         match first {
             Some((_, i, Said::Refused(said))) => Err(EmuError::node(&self.plan.nodes[i].name, step, said)),
             Some((_, i, Said::Unreached(cause))) => {
