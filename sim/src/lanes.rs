@@ -615,18 +615,7 @@ impl<S: Simd, const V: usize, const C: usize, const DOWN: bool, const VARIES: bo
                 record_seen(latency, lanes, deadline, &mut scratch.counts, &mut late);
             }
         }
-        let sums = node.sums();
-        let result: Vec<Option<(Totals, Above)>> = (0..lanes)
-            .map(|lane| {
-                let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
-                Some((totals, batches.above::<BOUNDED>(lane)))
-            })
-            .collect();
-        clear(&sums, lanes, &mut scratch.counts);
-        if BOUNDED {
-            scratch.counts[NOWHERE * lanes..].fill(0);
-        }
-        result
+        conclude(group, jobs, &node.sums(), &late, scratch, |lane| batches.above::<BOUNDED>(lane))
     }
 }
 
@@ -683,17 +672,29 @@ impl<S: Simd, const VARIES: bool, const BOUNDED: bool> pulp::NullaryFnOnce
             let last = upstream.emitted[..segment.end].last().copied().unwrap_or(0.0);
             look(&mut batches, &latency[..n], last);
         }
-        let sums = node.sums();
-        let result: Vec<Option<(Totals, Above)>> = (0..lanes)
-            .map(|lane| {
-                let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
-                Some((totals, batches.above::<BOUNDED>(lane)))
-            })
-            .collect();
-        clear(&sums, lanes, &mut scratch.counts);
-        scratch.counts[NOWHERE * lanes..].fill(0);
-        result
+        conclude(group, jobs, &node.sums(), &late, scratch, |lane| batches.above::<BOUNDED>(lane))
     }
+}
+
+/// What lanes have come to. Leaves the counters as it would find them.
+#[inline(always)]
+fn conclude(
+    group: &Group,
+    jobs: &[Job],
+    sums: &[Sums],
+    late: &[u64],
+    scratch: &mut Scratch,
+    above: impl Fn(usize) -> Above,
+) -> Vec<Option<(Totals, Above)>> {
+    let lanes = sums.len();
+    let of_lane = |lane: usize| {
+        let totals = totals(group, &jobs[lane], &sums[lane], late[lane], lane, lanes, scratch)?;
+        Some((totals, above(lane)))
+    };
+    let result = (0..lanes).map(of_lane).collect();
+    clear(sums, lanes, &mut scratch.counts);
+    scratch.counts[NOWHERE * lanes..].fill(0);
+    result
 }
 
 /// Up to sixteen jobs of a kind in lanes of 32 bits. Nothing where a lane left their range.
@@ -794,8 +795,8 @@ impl<S: Ticks, const V: usize, const C: usize, const DOWN: bool, const VARIES: b
         });
         let n = upstream.offered;
         let ranks = Totals::trimmed(n);
-        let read = ticks::read(counts, &outcomes, n, Totals::PROBABILITIES, ranks.clone());
-        ticks::clear(counts, &outcomes);
+        let read = ticks::read::<S, _>(counts, &outcomes, n, Totals::PROBABILITIES, ranks.clone());
+        ticks::clear::<S>(counts, &outcomes);
         let one = |(lane, job): (usize, &Job)| {
             let outcome = &outcomes[lane];
             let (quantiles, trimmed_mean) = read[lane];

@@ -64,11 +64,14 @@ const UNSEEN: i32 = 1 << 15;
 const SHORTEST: i32 = UNSEEN + 128;
 /// Rows of counters: 16 octaves of 256.
 const ROWS: usize = 4096;
-/// Counters of all lanes: a row of lanes per bucket, in the order of [`row`]. One row more, so that whatever 16 bits say, a
-/// row and a lane are within.
+/// Counters of all lanes: vector by vector, so that what one needs lies close together, and of each a row of lanes per bucket,
+/// in the order of [`row`].
 pub(super) type Table = [u32; COUNTERS];
-pub(super) const COUNTERS: usize = ROWS * LANES + LANES;
-/// Where the latencies of all lanes are counted: a row, times [`LANES`]; only 16 bits of it count.
+/// With as much behind as makes what begins at any vector [`Counters`].
+pub(super) const COUNTERS: usize = 2 * ROWS * LANES + LANES;
+/// The counters from a vector on. With a row more, so that whatever 16 bits say, a row and a lane are within.
+type Counters = [u32; ROWS * LANES + LANES];
+/// Where the latencies of a vector's lanes are counted: a row, times the lanes of a vector; only 16 bits of it count.
 type Places = [u32; LANES];
 
 /// Latencies are cut by so many bits before they become floats. Those from `UNSEEN` on keep a first digit and eight behind.
@@ -330,49 +333,49 @@ fn vectors<S: Simd, const V: usize>(all: &[i32; LANES]) -> [S::i32s; V] {
     std::array::from_fn(|v| S::as_simd_i32s(&all[v * S::I32_LANES..]).0[0])
 }
 
-/// The state of `V` vectors of lanes with at most `C` workers each, as in [`super::kernel`], and sums.
+/// The state of a vector of lanes with at most `C` workers each, as in [`super::kernel`], and sums.
 #[derive(Clone, Copy)]
-struct State<S: Simd, const V: usize, const C: usize> {
+struct State<S: Simd, const C: usize> {
     /// When the workers are free, ascending.
-    free: [[S::i32s; C]; V],
+    free: [S::i32s; C],
     /// When the requests were emitted that they serve until then, less one.
-    whose: [[S::i32s; C]; V],
+    whose: [S::i32s; C],
     /// How long their replies will travel, where that varies.
-    travel: [[S::i32s; C]; V],
+    travel: [S::i32s; C],
     /// When the downlink is free.
-    down: [S::i32s; V],
+    down: S::i32s,
     /// No service ends later, in this block and before.
-    latest: [S::i32s; V],
+    latest: S::i32s,
     /// Sums and counts since they were last widened.
-    queue: [Sum<S>; V],
-    process: [Sum<S>; V],
+    queue: Sum<S>,
+    process: Sum<S>,
     /// Of latencies and one.
-    latency: [Sum<S>; V],
+    latency: Sum<S>,
     /// Of CPU time at the edges, less what `process` has of it, and `SHORT`.
-    busy: [Sum<S>; V],
-    returned: [S::i32s; V],
-    late: [S::i32s; V],
+    busy: Sum<S>,
+    returned: S::i32s,
+    late: S::i32s,
     /// Of this block.
-    above: [S::i32s; V],
+    above: S::i32s,
     /// Latencies and one.
-    shortest: [S::i32s; V],
+    shortest: S::i32s,
     /// As unsigned numbers.
-    longest: [S::i32s; V],
+    longest: S::i32s,
     /// `latest` of all blocks, as an unsigned number.
-    worst: [S::i32s; V],
+    worst: S::i32s,
     /// The earliest departure, after a block's start.
-    earliest: [S::i32s; V],
+    earliest: S::i32s,
 }
 
-/// The lanes themselves.
+/// The lanes of a vector themselves.
 #[derive(Clone, Copy)]
-struct Fixed<S: Simd, const V: usize, const C: usize> {
-    factor: [[S::f64s; 2]; V],
-    constant: [S::i32s; V],
-    reply: [S::i32s; V],
-    delay: [S::i32s; V],
+struct Fixed<S: Simd, const C: usize> {
+    factor: [S::f64s; 2],
+    constant: S::i32s,
+    reply: S::i32s,
+    delay: S::i32s,
     /// Where a worker that is missing stays, and others at least.
-    floor: [[S::i32s; C]; V],
+    floor: [S::i32s; C],
     /// Bounds of late and of counted latencies, and one.
     bounds: [S::i32s; 2],
 }
@@ -387,8 +390,8 @@ struct Ends {
 /// Deployments side by side.
 pub(super) struct Side<S: Ticks, const V: usize, const C: usize> {
     simd: S,
-    state: State<S, V, C>,
-    fixed: Fixed<S, V, C>,
+    state: [State<S, C>; V],
+    fixed: [Fixed<S, C>; V],
     outcomes: [Outcome; LANES],
     /// Requests served in a block at an edge, since sums were widened.
     at_edges: u64,
@@ -407,11 +410,8 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         const { assert!(V * S::I32_LANES == LANES && 2 * S::F64_LANES == S::I32_LANES, "lanes fill vectors") };
         let column =
             |value: &dyn Fn(&Lane) -> i32| vectors::<S, V>(&std::array::from_fn(|l| value(&jobs[l])));
-        let of_worker = |there: i32, missing: i32| -> [[S::i32s; C]; V] {
-            let workers: [[S::i32s; V]; C] = std::array::from_fn(|c| {
-                column(&|lane| if c < lane.workers as usize { there } else { missing })
-            });
-            std::array::from_fn(|v| std::array::from_fn(|c| workers[c][v]))
+        let of_worker = |there: i32, missing: i32| -> [[S::i32s; V]; C] {
+            std::array::from_fn(|c| column(&|lane| if c < lane.workers as usize { there } else { missing }))
         };
         let mut factors = [[0.0; LANES]; 2];
         for (l, job) in jobs.iter().enumerate() {
@@ -420,15 +420,19 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         }
         let factor = |v: usize, which: usize| S::as_simd_f64s(&factors[which][v * S::F64_LANES..]).0[0];
         let bound = |x: f64| simd.splat_i32s((x + 1.0).min(f64::from(i32::MAX)) as i32);
-        let all = |value| [simd.splat_i32s(value); V];
-        let sum = [Sum::zero(simd); V];
+        let all = |value| simd.splat_i32s(value);
+        let sum = Sum::zero(simd);
         let most = |value: fn(&Lane) -> f64| jobs.iter().map(value).fold(0.0, f64::max);
+        let (free, floor) = (of_worker(LONG_AGO, NEVER), of_worker(-NEVER, NEVER));
+        let constant = column(&|lane| lane.constant as i32);
+        let reply = column(&|lane| lane.reply as i32);
+        let delay = column(&|lane| lane.delay as i32);
         Side {
             simd,
-            state: State {
-                free: of_worker(LONG_AGO, NEVER),
-                whose: of_worker(NOBODY, NOBODY),
-                travel: [[simd.splat_i32s(0); C]; V],
+            state: std::array::from_fn(|v| State {
+                free: free.map(|worker| worker[v]),
+                whose: [all(NOBODY); C],
+                travel: [all(0); C],
                 down: all(LONG_AGO),
                 latest: all(0),
                 queue: sum,
@@ -442,15 +446,15 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 longest: all(0),
                 worst: all(0),
                 earliest: all(0),
-            },
-            fixed: Fixed {
-                factor: std::array::from_fn(|v| [factor(v, 0), factor(v, 1)]),
-                constant: column(&|lane| lane.constant as i32),
-                reply: column(&|lane| lane.reply as i32),
-                delay: column(&|lane| lane.delay as i32),
-                floor: of_worker(-NEVER, NEVER),
+            }),
+            fixed: std::array::from_fn(|v| Fixed {
+                factor: [factor(v, 0), factor(v, 1)],
+                constant: constant[v],
+                reply: reply[v],
+                delay: delay[v],
+                floor: floor.map(|worker| worker[v]),
                 bounds: [bound(deadline), bound(limit)],
-            },
+            }),
             outcomes: [Outcome::default(); LANES],
             at_edges: 0,
             most: Lane {
@@ -483,8 +487,10 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         let mut number = 0;
         for (node, blocks) in meeting.blocks.nodes.iter().enumerate() {
             if node > 0 {
-                let State { free, whose, travel, down, latest, .. } = idle;
-                self.state = State { free, whose, travel, down, latest, ..self.state };
+                for (state, idle) in self.state.iter_mut().zip(idle) {
+                    let State { free, whose, travel, down, latest, .. } = idle;
+                    *state = State { free, whose, travel, down, latest, ..*state };
+                }
             }
             let mut has_settled = false;
             let mut base = blocks.first().map_or(0.0, |block| block.base);
@@ -493,7 +499,8 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 self.move_to::<DOWN, VARIES>(meeting, base, block.base);
                 base = block.base;
                 ends = meeting.ends(base);
-                has_settled = has_settled || !DOWN || self.state.has_settled(ends.from);
+                has_settled =
+                    has_settled || !DOWN || self.state.iter().all(|state| state.has_settled(ends.from));
                 let is_edge = !(has_settled && block.is_observed)
                     || self.may_end::<DOWN>(meeting, block, meeting.work.sums[number], ends);
                 if is_edge {
@@ -502,11 +509,12 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 } else {
                     self.serve::<DOWN, VARIES, COUNT, false>(meeting, block, ends, counts, &mut places);
                     let n = self.simd.splat_i32s(block.range.len() as i32);
-                    self.state.returned.iter_mut().for_each(|sum| *sum = self.simd.add_i32s(*sum, n));
+                    for state in &mut self.state {
+                        state.returned = self.simd.add_i32s(state.returned, n);
+                    }
                 }
                 if COUNT {
-                    above(block.chunk, block.range.clone(), lanes::<S, V>(&self.state.above));
-                    self.state.above = [self.simd.splat_i32s(0); V];
+                    above(block.chunk, block.range.clone(), self.take_above());
                 }
                 number += 1;
                 if number % WIDEN == 0 {
@@ -517,12 +525,27 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
                 self.flush::<VARIES>(ends, counts);
                 if COUNT && let Some(last) = blocks.last() {
                     let end = last.range.end;
-                    above(end - 1, end..end, lanes::<S, V>(&self.state.above));
-                    self.state.above = [self.simd.splat_i32s(0); V];
+                    above(end - 1, end..end, self.take_above());
                 }
             }
         }
         self.finish::<DOWN>()
+    }
+
+    /// A number of each lane.
+    #[inline(always)]
+    fn lanes(&self, part: impl Fn(&State<S, C>) -> S::i32s) -> [i32; LANES] {
+        lanes::<S, V>(&std::array::from_fn(|v| part(&self.state[v])))
+    }
+
+    /// How many latencies of each lane were above the limit since this was last asked.
+    #[inline(always)]
+    fn take_above(&mut self) -> [i32; LANES] {
+        let above = self.lanes(|state| state.above);
+        for state in &mut self.state {
+            state.above = self.simd.splat_i32s(0);
+        }
+        above
     }
 
     /// Whether a lane may go beyond the end of the observed span in a block. Once everything before the block is done and
@@ -534,9 +557,9 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         let [factor, constant] = self.most_shared;
         let later = work * factor + constant * n + meeting.work.most * most.factor + most.constant + 2.0;
         let back = if DOWN { most.reply * (n + C as f64) } else { 0.0 } + most.delay + meeting.travel.most;
-        let State { latest, down, .. } = &self.state;
         let mut last = f64::from(meeting.blocks.arrived[block.range.end - 1].max(0));
-        for (latest, down) in lanes::<S, V>(latest).into_iter().zip(lanes::<S, V>(down)) {
+        for (latest, down) in self.lanes(|state| state.latest).into_iter().zip(self.lanes(|state| state.down))
+        {
             let latest = if DOWN { latest.max(down) } else { latest };
             last = last.max(f64::from(latest));
         }
@@ -555,15 +578,14 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
             let step = if steps < 32 { (to - base).min(f64::from(SHORT)) } else { to - base };
             let by = if steps < 32 { step as i32 } else { SHORT };
             base += step;
-            self.state.subtract::<DOWN>(simd, &self.fixed, by);
-            if DOWN {
-                let first: [S::i32s; V] = std::array::from_fn(|v| self.state.free[v][0]);
-                if lanes::<S, V>(&first).into_iter().any(|first| first < -SHORT) {
-                    let most = if VARIES { meeting.travel.most as i32 } else { 0 };
-                    self.state.compress(simd, &self.fixed, meeting.ends(base), most);
-                }
-                for v in 0..V {
-                    self.state.earliest[v] = simd.min_i32s(self.state.earliest[v], self.state.free[v][0]);
+            for (state, fixed) in self.state.iter_mut().zip(&self.fixed) {
+                state.subtract::<DOWN>(simd, fixed, by);
+                if DOWN {
+                    if simd.any(simd.less_than_i32s(state.free[0], simd.splat_i32s(-SHORT))) {
+                        let most = if VARIES { meeting.travel.most as i32 } else { 0 };
+                        state.compress(simd, fixed, meeting.ends(base), most);
+                    }
+                    state.earliest = simd.min_i32s(state.earliest, state.free[0]);
                 }
             }
         }
@@ -578,9 +600,7 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         counts: &mut Table,
         places: &mut [Places; BLOCK],
     ) {
-        let (simd, fixed) = (self.simd, self.fixed);
-        // A local copy can live in registers.
-        let mut s = self.state;
+        let simd = self.simd;
         let range = block.range.clone();
         let n = range.len();
         let (arrived, emitted) =
@@ -592,143 +612,142 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
         let (from, until) = (simd.splat_i32s(ends.from), simd.splat_i32s(ends.until));
         // As emissions are less one, so is what they are compared with.
         let before = simd.splat_i32s(ends.from.saturating_sub(2));
-        let (mut queue, mut ring) = Queue::new(simd, &self.state, self.used);
-        // What the last requests add to the sums.
-        let mut terms = [[zero; 3]; V];
-        for i in 0..n {
-            let arrival = simd.splat_i32s(arrived[i]);
-            let emission = simd.splat_i32s(emitted[i]);
-            let own_travel = if VARIES { simd.splat_i32s(travel[i] as i32) } else { zero };
-            let demand = simd.splat_f64s(work[i]);
-            let is_last = i % TERM == TERM - 1 || i + 1 == n;
-            let mut now = [simd.splat_u32s(0); V];
-            for (v, now) in now.iter_mut().enumerate() {
-                let exact = fixed.factor[v].map(|factor| simd.mul_f64s(demand, factor));
-                let work = simd.add_i32s(nearest(simd, exact), fixed.constant[v]);
+        // One vector after the other: the state of one can live in registers.
+        for (v, (state, fixed)) in self.state.iter_mut().zip(&self.fixed).enumerate() {
+            let counts = counters::<S>(counts, v);
+            let (mut s, fixed) = (*state, *fixed);
+            let (mut queue, mut ring) = Queue::new(simd, &s, self.used);
+            // What the last requests add to the sums.
+            let mut terms = [zero; 3];
+            for i in 0..n {
+                let arrival = simd.splat_i32s(arrived[i]);
+                let emission = simd.splat_i32s(emitted[i]);
+                let own_travel = if VARIES { simd.splat_i32s(travel[i] as i32) } else { zero };
+                let demand = simd.splat_f64s(work[i]);
+                let is_last = i % TERM == TERM - 1 || i + 1 == n;
+                let exact = fixed.factor.map(|factor| simd.mul_f64s(demand, factor));
+                let work = simd.add_i32s(nearest(simd, exact), fixed.constant);
                 let [left, first, its_travel] = match C > FEW {
-                    true => ring[v][queue.head],
-                    false => [s.free[v][0], s.whose[v][0], s.travel[v][0]],
+                    true => ring[queue.head],
+                    false => [s.free[0], s.whose[0], s.travel[0]],
                 };
                 let start = simd.max_i32s(left, arrival);
                 let done = simd.add_i32s(start, work);
                 let wait = simd.sub_i32s(start, arrival);
-                s.latest[v] = max_unsigned(simd, s.latest[v], done);
+                s.latest = max_unsigned(simd, s.latest, done);
                 let whose = if DOWN { first } else { emission };
                 let sent = if DOWN {
-                    s.down[v] = simd.add_i32s(simd.max_i32s(s.down[v], left), fixed.reply[v]);
-                    s.down[v]
+                    s.down = simd.add_i32s(simd.max_i32s(s.down, left), fixed.reply);
+                    s.down
                 } else {
                     done
                 };
                 let travels = match (VARIES, DOWN) {
-                    (false, _) => fixed.delay[v],
+                    (false, _) => fixed.delay,
                     (true, false) => own_travel,
                     (true, true) => its_travel,
                 };
                 let received = simd.add_i32s(sent, travels);
                 let span = simd.sub_i32s(received, whose);
-                if EDGE {
+                let now = if EDGE {
                     let is_new = simd.greater_than_i32s(emission, before);
-                    s.queue[v].add(simd, simd.select_i32s(is_new, wait, zero));
+                    s.queue.add(simd, simd.select_i32s(is_new, wait, zero));
                     let seen_work = simd.select_i32s(is_new, work, zero);
-                    s.process[v].add(simd, seen_work);
+                    s.process.add(simd, seen_work);
                     let inside = simd.sub_i32s(simd.min_i32s(done, until), simd.max_i32s(start, from));
                     let inside = simd.max_i32s(inside, zero);
                     let busy = simd.sub_i32s(inside, seen_work);
-                    s.busy[v].add(simd, simd.add_i32s(busy, simd.splat_i32s(SHORT)));
+                    s.busy.add(simd, simd.add_i32s(busy, simd.splat_i32s(SHORT)));
                     let is_seen = simd.greater_than_i32s(whose, before);
-                    s.count_returned(simd, v, received, whose, ends);
-                    *now = s.see::<COUNT>(simd, &fixed, v, is_seen, span);
+                    s.count_returned(simd, received, whose, ends);
+                    s.see::<COUNT>(simd, &fixed, is_seen, span)
                 } else {
-                    let [queue, process, latency] = &mut terms[v];
+                    let [queue, process, latency] = &mut terms;
                     *queue = simd.add_i32s(*queue, wait);
                     *process = simd.add_i32s(*process, work);
-                    s.shortest[v] = simd.min_i32s(s.shortest[v], span);
-                    s.longest[v] = max_unsigned(simd, s.longest[v], span);
+                    s.shortest = simd.min_i32s(s.shortest, span);
+                    s.longest = max_unsigned(simd, s.longest, span);
                     if DOWN {
                         *latency = simd.add_i32s(*latency, span);
                     }
                     if is_last {
-                        s.queue[v].add(simd, *queue);
-                        s.process[v].add(simd, *process);
-                        s.latency[v].add(simd, *latency);
-                        terms[v] = [zero; 3];
+                        s.queue.add(simd, *queue);
+                        s.process.add(simd, *process);
+                        s.latency.add(simd, *latency);
+                        terms = [zero; 3];
                     }
                     if COUNT {
-                        s.count(simd, &fixed, v, span);
+                        s.count(simd, &fixed, span);
                     }
-                    *now = place(simd, span);
-                }
+                    place(simd, span)
+                };
                 let new = [done, emission, own_travel];
                 if C > FEW {
-                    queue.enter::<DOWN, VARIES>(simd, v, &mut ring[v], new);
+                    queue.enter::<DOWN, VARIES>(simd, &mut ring, new);
+                    queue.advance();
                 } else {
-                    let (free, whose, travel) = (&mut s.free[v], &mut s.whose[v], &mut s.travel[v]);
-                    enter::<S, DOWN, VARIES, C>(simd, [free, whose, travel], new);
+                    enter::<S, DOWN, VARIES, C>(simd, [&mut s.free, &mut s.whose, &mut s.travel], new);
+                }
+                put::<S>(&mut places[i % BLOCK], now);
+                if i >= LAG {
+                    record::<S>(counts, &places[(i - LAG) % BLOCK]);
                 }
             }
-            queue.advance();
-            S::as_mut_simd_u32s(&mut places[i % BLOCK]).0.copy_from_slice(&now);
-            if i >= LAG {
-                record(counts, &places[(i - LAG) % BLOCK]);
+            for places in &places[n.saturating_sub(LAG)..n] {
+                record::<S>(counts, places);
             }
-        }
-        for places in &places[n.saturating_sub(LAG)..n] {
-            record(counts, places);
-        }
-        for v in 0..V {
-            s.worst[v] = max_unsigned(simd, s.worst[v], s.latest[v]);
-        }
-        self.state = s;
-        if C > FEW {
-            queue.leave(&ring, &mut self.state);
+            s.worst = max_unsigned(simd, s.worst, s.latest);
+            if C > FEW {
+                queue.leave(&ring, &mut s);
+            }
+            *state = s;
         }
     }
 
     /// The requests in service depart.
     #[inline(always)]
     fn flush<const VARIES: bool>(&mut self, ends: Ends, counts: &mut Table) {
-        let (simd, fixed) = (self.simd, self.fixed);
+        let simd = self.simd;
         let missing = simd.splat_i32s(NEVER);
         let before = simd.splat_i32s(ends.from.saturating_sub(2));
-        let s = &mut self.state;
-        for c in 0..C {
-            let mut now = [simd.splat_u32s(0); V];
-            for (v, now) in now.iter_mut().enumerate() {
-                let (left, whose) = (s.free[v][c], s.whose[v][c]);
+        for (v, (s, fixed)) in self.state.iter_mut().zip(&self.fixed).enumerate() {
+            let counts = counters::<S>(counts, v);
+            for c in 0..C {
+                let (left, whose) = (s.free[c], s.whose[c]);
                 let is_there = simd.less_than_i32s(left, missing);
                 let whose = simd.select_i32s(is_there, whose, simd.splat_i32s(NOBODY));
-                let sent = simd.add_i32s(simd.max_i32s(s.down[v], left), fixed.reply[v]);
-                s.down[v] = simd.select_i32s(is_there, sent, s.down[v]);
-                let travels = if VARIES { s.travel[v][c] } else { fixed.delay[v] };
+                let sent = simd.add_i32s(simd.max_i32s(s.down, left), fixed.reply);
+                s.down = simd.select_i32s(is_there, sent, s.down);
+                let travels = if VARIES { s.travel[c] } else { fixed.delay };
                 let received = simd.add_i32s(sent, travels);
-                s.count_returned(simd, v, received, whose, ends);
+                s.count_returned(simd, received, whose, ends);
                 let is_seen = simd.greater_than_i32s(whose, before);
-                *now = s.see::<true>(simd, &fixed, v, is_seen, simd.sub_i32s(received, whose));
+                let now = s.see::<true>(simd, fixed, is_seen, simd.sub_i32s(received, whose));
+                let mut places: Places = [0; LANES];
+                put::<S>(&mut places, now);
+                record::<S>(counts, &places);
             }
-            let mut places: Places = [0; LANES];
-            S::as_mut_simd_u32s(&mut places).0.copy_from_slice(&now);
-            record(counts, &places);
         }
     }
 
     /// Adds sums and counts to the outcomes.
     #[inline(always)]
     fn widen(&mut self) {
-        let s = &mut self.state;
-        let mut sum = |sums: &mut [Sum<S>; V]| {
-            let low = lanes::<S, V>(&std::array::from_fn(|v| sums[v].low));
-            let high = lanes::<S, V>(&std::array::from_fn(|v| sums[v].high));
-            *sums = [Sum::zero(self.simd); V];
+        let sum = |part: fn(&State<S, C>) -> Sum<S>| {
+            let (low, high) = (self.lanes(|s| part(s).low), self.lanes(|s| part(s).high));
             std::array::from_fn::<u64, LANES, _>(|l| {
                 let (low, high) = (low[l] as u32, high[l] as u32);
                 (u64::from(high) << 16) + u64::from(low.wrapping_sub(high << 16))
             })
         };
-        let [queue, process, latency, busy] =
-            [&mut s.queue, &mut s.process, &mut s.latency, &mut s.busy].map(&mut sum);
-        let [returned, late] = [s.returned, s.late].map(|counts| lanes::<S, V>(&counts));
-        [s.returned, s.late] = [[self.simd.splat_i32s(0); V]; 2];
+        let [queue, process] = [sum(|s| s.queue), sum(|s| s.process)];
+        let [latency, busy] = [sum(|s| s.latency), sum(|s| s.busy)];
+        let [returned, late] = [self.lanes(|s| s.returned), self.lanes(|s| s.late)];
+        let (zero, sum) = (self.simd.splat_i32s(0), Sum::zero(self.simd));
+        for s in &mut self.state {
+            [s.queue, s.process, s.latency, s.busy] = [sum; 4];
+            [s.returned, s.late] = [zero; 2];
+        }
         let more = SHORT as u64 * std::mem::take(&mut self.at_edges);
         for (l, outcome) in self.outcomes.iter_mut().enumerate() {
             outcome.queue += queue[l];
@@ -743,9 +762,8 @@ impl<S: Ticks, const V: usize, const C: usize> Side<S, V, C> {
     #[inline(always)]
     fn finish<const DOWN: bool>(&mut self) -> [Outcome; LANES] {
         self.widen();
-        let s = &self.state;
-        let [shortest, longest, worst, earliest] =
-            [s.shortest, s.longest, s.worst, s.earliest].map(|vectors| lanes::<S, V>(&vectors));
+        let [shortest, longest] = [self.lanes(|s| s.shortest), self.lanes(|s| s.longest)];
+        let [worst, earliest] = [self.lanes(|s| s.worst), self.lanes(|s| s.earliest)];
         for (l, outcome) in self.outcomes.iter_mut().enumerate() {
             let is_late_enough = !DOWN || earliest[l] >= -2 * SHORT;
             let has_some = shortest[l] <= longest[l];
@@ -812,41 +830,39 @@ const ROOM: usize = TOP + 1;
 
 /// When workers are free, whose requests they serve, and how long the replies travel, of `C` workers at most. What has
 /// numbers that are not known beforehand stands apart from what can live in registers.
-type Ring<S, const V: usize, const C: usize> = [[[<S as Simd>::i32s; 3]; C]; V];
+type Ring<S, const C: usize> = [[<S as Simd>::i32s; 3]; C];
 
 /// The state of many workers, but for those in the ring.
-struct Queue<S: Simd, const V: usize> {
+struct Queue<S: Simd> {
     /// The last [`TOP`], ascending, behind the place for what falls out.
-    top: [[[S::i32s; ROOM]; 3]; V],
+    top: [[S::i32s; ROOM]; 3],
     /// The last instant in the ring.
-    back: [S::i32s; V],
+    back: S::i32s,
     /// Where the ring begins, and how many are in it.
     head: usize,
     len: usize,
 }
 
-impl<S: Ticks, const V: usize> Queue<S, V> {
+impl<S: Ticks> Queue<S> {
     /// The first `used` workers of a state; of use where `C` is more than [`FEW`].
-    #[expect(clippy::needless_range_loop, reason = "lanes index several arrays at once")]
+    #[expect(clippy::needless_range_loop, reason = "a worker indexes several arrays at once")]
     #[inline(always)]
-    fn new<const C: usize>(simd: S, s: &State<S, V, C>, used: usize) -> (Self, Ring<S, V, C>) {
+    fn new<const C: usize>(simd: S, s: &State<S, C>, used: usize) -> (Self, Ring<S, C>) {
         let none = simd.splat_i32s(0);
         let len = used - TOP;
-        let mut ring = [[[none; 3]; C]; V];
-        let mut queue = Queue { top: [[[none; ROOM]; 3]; V], back: [none; V], head: 0, len };
+        let mut ring = [[none; 3]; C];
+        let mut queue = Queue { top: [[none; ROOM]; 3], back: none, head: 0, len };
         if C > FEW {
-            for v in 0..V {
-                for c in 0..len.min(C) {
-                    ring[v][c] = [s.free[v][c], s.whose[v][c], s.travel[v][c]];
-                }
-                for place in 1..ROOM {
-                    let c = (len + place - 1).min(C - 1);
-                    queue.top[v][0][place] = s.free[v][c];
-                    queue.top[v][1][place] = s.whose[v][c];
-                    queue.top[v][2][place] = s.travel[v][c];
-                }
-                queue.back[v] = ring[v][(len - 1).min(C - 1)][0];
+            for c in 0..len.min(C) {
+                ring[c] = [s.free[c], s.whose[c], s.travel[c]];
             }
+            for place in 1..ROOM {
+                let c = (len + place - 1).min(C - 1);
+                queue.top[0][place] = s.free[c];
+                queue.top[1][place] = s.whose[c];
+                queue.top[2][place] = s.travel[c];
+            }
+            queue.back = ring[(len - 1).min(C - 1)][0];
         }
         (queue, ring)
     }
@@ -856,18 +872,17 @@ impl<S: Ticks, const V: usize> Queue<S, V> {
     fn enter<const DOWN: bool, const VARIES: bool>(
         &mut self,
         simd: S,
-        v: usize,
         ring: &mut [[S::i32s; 3]],
         new: [S::i32s; 3],
     ) {
-        let [free, whose, travel] = &mut self.top[v];
+        let [free, whose, travel] = &mut self.top;
         enter::<S, DOWN, VARIES, ROOM>(simd, [free, whose, travel], new);
         let mut out = [free[0], whose[0], travel[0]];
         // What does not vary is not carried along.
         let parts = if !DOWN { 1 } else { 2 + usize::from(VARIES) };
-        if !simd.any(simd.less_than_i32s(out[0], self.back[v])) {
+        if !simd.any(simd.less_than_i32s(out[0], self.back)) {
             ring[self.head][..parts].copy_from_slice(&out[..parts]);
-            self.back[v] = out[0];
+            self.back = out[0];
             return;
         }
         let mut place = self.head;
@@ -885,7 +900,7 @@ impl<S: Ticks, const V: usize> Queue<S, V> {
             place = before;
         }
         ring[place][..parts].copy_from_slice(&out[..parts]);
-        self.back[v] = ring[self.head][0];
+        self.back = ring[self.head][0];
     }
 
     /// The next worker is the first.
@@ -895,50 +910,65 @@ impl<S: Ticks, const V: usize> Queue<S, V> {
     }
 
     /// Back to a state.
-    #[expect(clippy::needless_range_loop, reason = "lanes index several arrays at once")]
     #[inline(always)]
-    fn leave<const C: usize>(&self, ring: &Ring<S, V, C>, s: &mut State<S, V, C>) {
-        for v in 0..V {
-            for c in 0..self.len.min(C) {
-                let place = self.head + c;
-                let place = if place < self.len { place } else { place - self.len };
-                [s.free[v][c], s.whose[v][c], s.travel[v][c]] = ring[v][place];
-            }
-            for place in 1..ROOM {
-                let c = (self.len + place - 1).min(C - 1);
-                s.free[v][c] = self.top[v][0][place];
-                s.whose[v][c] = self.top[v][1][place];
-                s.travel[v][c] = self.top[v][2][place];
-            }
+    fn leave<const C: usize>(&self, ring: &Ring<S, C>, s: &mut State<S, C>) {
+        for c in 0..self.len.min(C) {
+            let place = self.head + c;
+            let place = if place < self.len { place } else { place - self.len };
+            [s.free[c], s.whose[c], s.travel[c]] = ring[place];
+        }
+        for place in 1..ROOM {
+            let c = (self.len + place - 1).min(C - 1);
+            s.free[c] = self.top[0][place];
+            s.whose[c] = self.top[1][place];
+            s.travel[c] = self.top[2][place];
         }
     }
 }
 
-/// Counters, one per lane.
+/// The counters from those of a vector on.
 #[inline(always)]
-fn record(counts: &mut Table, places: &Places) {
-    for (lane, &place) in places.iter().enumerate() {
+fn counters<S: Simd>(counts: &mut Table, vector: usize) -> &mut Counters {
+    counts[vector * ROWS * S::I32_LANES..].first_chunk_mut().expect("there is enough behind the last vector")
+}
+
+/// Where a lane's latencies in a bucket are counted.
+#[inline(always)]
+fn place_of<S: Simd>(lane: usize, bucket: usize) -> usize {
+    (lane / S::I32_LANES * ROWS + row(bucket)) * S::I32_LANES + lane % S::I32_LANES
+}
+
+/// Places from a vector.
+#[inline(always)]
+fn put<S: Simd>(places: &mut Places, now: S::u32s) {
+    S::as_mut_simd_u32s(places).0[0] = now;
+}
+
+/// Counters, one per lane of a vector.
+#[inline(always)]
+fn record<S: Simd>(counts: &mut Counters, places: &Places) {
+    for (lane, &place) in places.iter().take(S::I32_LANES).enumerate() {
         counts[usize::from(place as u16) + lane] += 1;
     }
 }
 
-/// The counters of latencies and one, times [`LANES`]. Eight digits behind the first and the last bits of the exponent
-/// are the row. What is cut off leaves fewer digits than a float has, so that nothing is rounded.
+/// The counters of latencies and one, times the lanes of a vector. Eight digits behind the first and the last bits of the
+/// exponent are the row. What is cut off leaves fewer digits than a float has, so that nothing is rounded.
 #[inline(always)]
 fn place<S: Ticks>(simd: S, span: S::i32s) -> S::u32s {
     let float = simd.float_bits(shift_right(simd, span, CUT));
-    let row = simd.wrapping_dyn_shr_u32s(float, simd.splat_u32s(15 - LANES.ilog2()));
-    simd.and_u32s(row, simd.splat_u32s(0xFFF0))
+    let row = simd.wrapping_dyn_shr_u32s(float, simd.splat_u32s(15 - S::I32_LANES.ilog2()));
+    simd.and_u32s(row, simd.splat_u32s(((ROWS - 1) * S::I32_LANES) as u32))
 }
 
-impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
+impl<S: Ticks, const C: usize> State<S, C> {
     /// Counts a latency that is late or above.
     #[inline(always)]
-    fn count(&mut self, simd: S, fixed: &Fixed<S, V, C>, v: usize, span: S::i32s) {
+    fn count(&mut self, simd: S, fixed: &Fixed<S, C>, span: S::i32s) {
         let (zero, one) = (simd.splat_i32s(0), simd.splat_i32s(1));
         let is = |bound| simd.select_i32s(simd.greater_than_i32s(span, bound), one, zero);
-        self.late[v] = simd.add_i32s(self.late[v], is(fixed.bounds[0]));
-        self.above[v] = simd.add_i32s(self.above[v], is(fixed.bounds[1]));
+        self.late = simd.add_i32s(self.late, is(fixed.bounds[0]));
+        self.above = simd.add_i32s(self.above, is(fixed.bounds[1]));
     }
 
     /// Notes a latency, if it is observed, and gives its counter.
@@ -946,18 +976,17 @@ impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
     fn see<const COUNT: bool>(
         &mut self,
         simd: S,
-        fixed: &Fixed<S, V, C>,
-        v: usize,
+        fixed: &Fixed<S, C>,
         is_seen: S::m32s,
         span: S::i32s,
     ) -> S::u32s {
-        let least = simd.select_i32s(is_seen, span, self.shortest[v]);
-        self.shortest[v] = simd.min_i32s(self.shortest[v], least);
+        let least = simd.select_i32s(is_seen, span, self.shortest);
+        self.shortest = simd.min_i32s(self.shortest, least);
         let known = simd.select_i32s(is_seen, span, simd.splat_i32s(0));
-        self.longest[v] = max_unsigned(simd, self.longest[v], known);
-        self.latency[v].add(simd, known);
+        self.longest = max_unsigned(simd, self.longest, known);
+        self.latency.add(simd, known);
         if COUNT {
-            self.count(simd, fixed, v, known);
+            self.count(simd, fixed, known);
         }
         let recorded = simd.select_i32s(is_seen, span, simd.splat_i32s(UNSEEN));
         place(simd, recorded)
@@ -965,103 +994,97 @@ impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
 
     /// Counts those that come back within the observed span.
     #[inline(always)]
-    fn count_returned(&mut self, simd: S, v: usize, received: S::i32s, whose: S::i32s, ends: Ends) {
+    fn count_returned(&mut self, simd: S, received: S::i32s, whose: S::i32s, ends: Ends) {
         let (zero, one) = (simd.splat_i32s(0), simd.splat_i32s(1));
         let is_before = simd.less_than_i32s(received, simd.splat_i32s(ends.from));
         let is_in = simd.less_than_i32s(received, simd.splat_i32s(ends.until));
         let is_there = simd.greater_than_i32s(whose, simd.splat_i32s(NOBODY));
         let counts = simd.select_i32s(is_before, zero, simd.select_i32s(is_in, one, zero));
-        self.returned[v] = simd.add_i32s(self.returned[v], simd.select_i32s(is_there, counts, zero));
+        self.returned = simd.add_i32s(self.returned, simd.select_i32s(is_there, counts, zero));
     }
 
     /// Whether every reply that is still to come is that of an observed request.
     #[inline(always)]
     fn has_settled(&self, from: i32) -> bool {
-        (0..C).all(|c| {
-            let free = lanes::<S, V>(&std::array::from_fn(|v| self.free[v][c]));
-            let whose = lanes::<S, V>(&std::array::from_fn(|v| self.whose[v][c]));
-            free.into_iter().zip(whose).all(|(free, whose)| free >= NEVER || whose >= from - 1)
+        let lanes = |vector| cast_slice::<_, i32>(std::slice::from_ref(vector));
+        self.free.iter().zip(&self.whose).all(|(free, whose)| {
+            lanes(free).iter().zip(lanes(whose)).all(|(&free, &whose)| free >= NEVER || whose >= from - 1)
         })
     }
 
     /// Moves all times down.
     #[inline(always)]
-    fn subtract<const DOWN: bool>(&mut self, simd: S, fixed: &Fixed<S, V, C>, by: i32) {
+    fn subtract<const DOWN: bool>(&mut self, simd: S, fixed: &Fixed<S, C>, by: i32) {
         let (nobody, least) = (simd.splat_i32s(NOBODY), simd.splat_i32s(NOBODY + 1 + by));
         let by = simd.splat_i32s(by);
-        for v in 0..V {
-            for c in 0..C {
-                self.free[v][c] = simd.max_i32s(simd.sub_i32s(self.free[v][c], by), fixed.floor[v][c]);
-                if DOWN {
-                    let whose = self.whose[v][c];
-                    let moved = simd.sub_i32s(simd.max_i32s(whose, least), by);
-                    let is_there = simd.greater_than_i32s(whose, nobody);
-                    self.whose[v][c] = simd.select_i32s(is_there, moved, nobody);
-                }
-            }
+        for c in 0..C {
+            self.free[c] = simd.max_i32s(simd.sub_i32s(self.free[c], by), fixed.floor[c]);
             if DOWN {
-                let floor = simd.splat_i32s(-NEVER);
-                self.down[v] = simd.max_i32s(simd.sub_i32s(self.down[v], by), floor);
+                let whose = self.whose[c];
+                let moved = simd.sub_i32s(simd.max_i32s(whose, least), by);
+                let is_there = simd.greater_than_i32s(whose, nobody);
+                self.whose[c] = simd.select_i32s(is_there, moved, nobody);
             }
-            self.latest[v] = simd.max_i32s(simd.sub_i32s(self.latest[v], by), simd.splat_i32s(0));
         }
+        if DOWN {
+            let floor = simd.splat_i32s(-NEVER);
+            self.down = simd.max_i32s(simd.sub_i32s(self.down, by), floor);
+        }
+        self.latest = simd.max_i32s(simd.sub_i32s(self.latest, by), simd.splat_i32s(0));
     }
 
     /// Moves departures that have waited long to shortly before the block, where neither end of the observed span
     /// is in between.
     #[inline(always)]
-    fn compress(&mut self, simd: S, fixed: &Fixed<S, V, C>, ends: Ends, longest_travel: i32) {
+    fn compress(&mut self, simd: S, fixed: &Fixed<S, C>, ends: Ends, longest_travel: i32) {
         let zero = simd.splat_i32s(0);
         let nobody = simd.splat_i32s(NOBODY);
         let before = simd.splat_i32s(ends.from.saturating_sub(2));
-        for v in 0..V {
-            let left = self.free[v][0];
-            let down = simd.max_i32s(self.down[v], left);
-            // No reply waits longer for the downlink.
-            let mut gap = simd.add_i32s(simd.sub_i32s(down, left), fixed.reply[v]);
-            for _ in 1..C {
-                gap = simd.add_i32s(gap, fixed.reply[v]);
+        let left = self.free[0];
+        let down = simd.max_i32s(self.down, left);
+        // No reply waits longer for the downlink.
+        let mut gap = simd.add_i32s(simd.sub_i32s(down, left), fixed.reply);
+        for _ in 1..C {
+            gap = simd.add_i32s(gap, fixed.reply);
+        }
+        let most_back = simd.add_i32s(simd.splat_i32s(longest_travel), fixed.delay);
+        let most_back = simd.add_i32s(simd.add_i32s(gap, fixed.reply), most_back);
+        let mut moved = [zero; C];
+        // The departure after, or the start of the block: where it was and where it is.
+        let (mut next, mut moved_next) = (zero, zero);
+        // Negative where a move would change whether a reply comes back within the observed span.
+        let mut verdict = zero;
+        for c in (0..C).rev() {
+            let free = self.free[c];
+            let distance = simd.min_i32s(simd.sub_i32s(next, free), gap);
+            let is_busy = simd.greater_than_i32s(free, zero);
+            let place = simd.select_i32s(is_busy, free, simd.sub_i32s(moved_next, distance));
+            moved[c] = simd.sub_i32s(place, free);
+            (next, moved_next) = (simd.min_i32s(free, zero), simd.min_i32s(place, zero));
+            let low = simd.add_i32s(free, fixed.delay);
+            let high = simd.add_i32s(place, most_back);
+            for end in [ends.from, ends.until].map(|end| simd.splat_i32s(end)) {
+                let is_below = simd.less_than_i32s(low, end);
+                let is_hit = simd.select_i32s(simd.less_than_i32s(high, end), zero, simd.splat_i32s(-1));
+                let is_hit = simd.select_i32s(is_below, is_hit, zero);
+                let is_hit = simd.select_i32s(simd.greater_than_i32s(moved[c], zero), is_hit, zero);
+                let is_hit = simd.select_i32s(simd.greater_than_i32s(self.whose[c], nobody), is_hit, zero);
+                verdict = simd.min_i32s(verdict, is_hit);
             }
-            let most_back = simd.add_i32s(simd.splat_i32s(longest_travel), fixed.delay[v]);
-            let most_back = simd.add_i32s(simd.add_i32s(gap, fixed.reply[v]), most_back);
-            let mut moved = [zero; C];
-            // The departure after, or the start of the block: where it was and where it is.
-            let (mut next, mut moved_next) = (zero, zero);
-            // Negative where a move would change whether a reply comes back within the observed span.
-            let mut verdict = zero;
-            for c in (0..C).rev() {
-                let free = self.free[v][c];
-                let distance = simd.min_i32s(simd.sub_i32s(next, free), gap);
-                let is_busy = simd.greater_than_i32s(free, zero);
-                let place = simd.select_i32s(is_busy, free, simd.sub_i32s(moved_next, distance));
-                moved[c] = simd.sub_i32s(place, free);
-                (next, moved_next) = (simd.min_i32s(free, zero), simd.min_i32s(place, zero));
-                let low = simd.add_i32s(free, fixed.delay[v]);
-                let high = simd.add_i32s(place, most_back);
-                for end in [ends.from, ends.until].map(|end| simd.splat_i32s(end)) {
-                    let is_below = simd.less_than_i32s(low, end);
-                    let is_hit = simd.select_i32s(simd.less_than_i32s(high, end), zero, simd.splat_i32s(-1));
-                    let is_hit = simd.select_i32s(is_below, is_hit, zero);
-                    let is_hit = simd.select_i32s(simd.greater_than_i32s(moved[c], zero), is_hit, zero);
-                    let is_hit =
-                        simd.select_i32s(simd.greater_than_i32s(self.whose[v][c], nobody), is_hit, zero);
-                    verdict = simd.min_i32s(verdict, is_hit);
-                }
-            }
-            let is_free = simd.greater_than_i32s(verdict, simd.splat_i32s(-1));
-            for (c, by) in moved.into_iter().enumerate() {
-                let by = simd.select_i32s(is_free, by, zero);
-                self.free[v][c] = simd.add_i32s(self.free[v][c], by);
-                let whose = self.whose[v][c];
-                let is_there = simd.greater_than_i32s(whose, nobody);
-                // What is not observed stays so.
-                let is_new = simd.greater_than_i32s(whose, before);
-                let moved = simd.add_i32s(whose, by);
-                let moved = simd.select_i32s(is_new, moved, simd.min_i32s(moved, before));
-                self.whose[v][c] = simd.select_i32s(is_there, moved, nobody);
-                if c == 0 {
-                    self.down[v] = simd.add_i32s(down, by);
-                }
+        }
+        let is_free = simd.greater_than_i32s(verdict, simd.splat_i32s(-1));
+        for (c, by) in moved.into_iter().enumerate() {
+            let by = simd.select_i32s(is_free, by, zero);
+            self.free[c] = simd.add_i32s(self.free[c], by);
+            let whose = self.whose[c];
+            let is_there = simd.greater_than_i32s(whose, nobody);
+            // What is not observed stays so.
+            let is_new = simd.greater_than_i32s(whose, before);
+            let moved = simd.add_i32s(whose, by);
+            let moved = simd.select_i32s(is_new, moved, simd.min_i32s(moved, before));
+            self.whose[c] = simd.select_i32s(is_there, moved, nobody);
+            if c == 0 {
+                self.down = simd.add_i32s(down, by);
             }
         }
     }
@@ -1070,7 +1093,7 @@ impl<S: Ticks, const V: usize, const C: usize> State<S, V, C> {
 /// What the counters of all lanes tell of the latencies of `n` requests each: [`Spread::quantiles`] and
 /// [`Spread::mean_of_ranks`], side by side.
 #[inline(always)]
-pub(super) fn read<const N: usize>(
+pub(super) fn read<S: Simd, const N: usize>(
     counts: &Table,
     outcomes: &[Outcome; LANES],
     n: u64,
@@ -1097,7 +1120,11 @@ pub(super) fn read<const N: usize>(
         let high = Spread::<u32>::lower_edge(bucket + 1);
         let middle = (low + high) / 2.0;
         low = high;
-        let here: &[u32; LANES] = counts.as_chunks().0[row(bucket)..].first().expect("there are all rows");
+        let mut here = [0; LANES];
+        for (v, lanes) in here.chunks_exact_mut(S::I32_LANES).enumerate() {
+            let from = place_of::<S>(v * S::I32_LANES, bucket);
+            lanes.copy_from_slice(&counts[from..from + S::I32_LANES]);
+        }
         for l in 0..LANES {
             let upto = below[l] + here[l];
             let taken = upto.min(to).max(from) - below[l].max(from).min(to);
@@ -1117,7 +1144,7 @@ pub(super) fn read<const N: usize>(
     std::array::from_fn(|l| {
         let quantile = |k: usize| {
             let bucket = (first + buckets[k][l] as usize).min(last);
-            let here = counts[row(bucket) * LANES + l];
+            let here = counts[place_of::<S>(l, bucket)];
             let target = (p[k] * n as f64).clamp(1.0, n as f64);
             let share = (target - f64::from(belows[k][l])) / f64::from(here);
             let (low, high) = (Spread::<u32>::lower_edge(bucket), Spread::<u32>::lower_edge(bucket + 1));
@@ -1129,7 +1156,7 @@ pub(super) fn read<const N: usize>(
 
 /// Sets what the lanes have counted to zero.
 #[inline(always)]
-pub(super) fn clear(counts: &mut Table, outcomes: &[Outcome; LANES]) {
+pub(super) fn clear<S: Simd>(counts: &mut Table, outcomes: &[Outcome; LANES]) {
     if outcomes.iter().any(|outcome| !outcome.is_exact) {
         return counts.fill(0);
     }
@@ -1137,8 +1164,10 @@ pub(super) fn clear(counts: &mut Table, outcomes: &[Outcome; LANES]) {
     let first = outcomes.iter().map(|outcome| bucket(outcome.shortest.min(outcome.longest))).min();
     let last = outcomes.iter().map(|outcome| bucket(outcome.longest)).max();
     let unseen = bucket(f64::from(UNSEEN - 1));
-    let rows = counts.as_chunks_mut::<LANES>().0;
     for bucket in (first.unwrap_or(0)..=last.unwrap_or(0)).chain([unseen]) {
-        rows[row(bucket)] = [0; LANES];
+        for v in 0..LANES / S::I32_LANES {
+            let from = place_of::<S>(v * S::I32_LANES, bucket);
+            counts[from..from + S::I32_LANES].fill(0);
+        }
     }
 }
