@@ -29,6 +29,7 @@
 //! S. Shenker, Analysis and simulation of a fair queueing algorithm, SIGCOMM 1989.
 
 mod equal;
+mod jobs;
 mod pooled;
 
 pub use equal::{Equal, TOLERANCE_NS};

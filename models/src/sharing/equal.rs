@@ -19,8 +19,7 @@
 //! and late by less than 1 ns, and by what V has lost: it starts at 0 with every busy time, and has 53 bits (2^-15 ns
 //! after five minutes without a pause, 2^-10 ns after three hours).
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use super::jobs::Jobs;
 
 /// A job that lacks less than this at a whole nanosecond has ended [ns].
 pub const TOLERANCE_NS: f64 = 1.0 / 1024.0;
@@ -39,66 +38,50 @@ pub struct Equal {
     offset: f64,
     /// Virtual time: work that a job that was always there has received [ns].
     served: f64,
-    /// Virtual instant of the end as bits, which for these numbers are in their order; number of arrival, name.
-    running: BinaryHeap<Reverse<(u64, u64, u32)>>,
-    /// Ended but not collected, in order of their ends: instant [ns], name.
-    ended: VecDeque<(u64, u32)>,
-    arrivals: u64,
+    /// Their ends are told as bits, which for these numbers are in their order.
+    jobs: Jobs<u64>,
 }
 
 impl Equal {
     /// `cores` cores, at least one.
     pub(super) fn new(cores: u32) -> Self {
         assert!((1..=1 << 16).contains(&cores), "between 1 and 65536 cores");
-        Equal {
-            per_core: f64::from(cores).recip(),
-            at: 0,
-            offset: 0.0,
-            served: 0.0,
-            running: BinaryHeap::new(),
-            ended: VecDeque::new(),
-            arrivals: 0,
-        }
+        Equal { per_core: f64::from(cores).recip(), at: 0, offset: 0.0, served: 0.0, jobs: Jobs::new() }
     }
 
     pub(super) fn arrive(&mut self, now: u64, work: u64, id: u32) {
         assert!(work < 1 << 53 && now < 1 << 62, "work or time out of range");
         self.settle(now);
-        self.served = if self.running.is_empty() {
+        self.served = if self.jobs.running() == 0 {
             0.0
         } else {
             self.served + ((now - self.at) as f64 - self.offset) / self.slowness()
         };
         (self.at, self.offset) = (now, 0.0);
-        self.running.push(Reverse(((self.served + work as f64).to_bits(), self.arrivals, id)));
-        self.arrivals += 1;
+        self.jobs.arrive((self.served + work as f64).to_bits(), id);
     }
 
     pub(super) fn next(&self) -> Option<(u64, u32)> {
-        if let Some(&first) = self.ended.front() {
-            return Some(first);
-        }
-        let &Reverse((end, _, id)) = self.running.peek()?;
-        Some((self.whole(self.offset_of(f64::from_bits(end))), id))
+        let next =
+            || self.jobs.first().map(|(end, id)| (self.whole(self.offset_of(f64::from_bits(end))), id));
+        self.jobs.ended().or_else(next)
     }
 
     pub(super) fn complete(&mut self, now: u64) -> u32 {
-        if self.ended.is_empty() {
+        if self.jobs.ended().is_none() {
             self.settle(now);
         }
-        let (instant, id) = self.ended.pop_front().expect("a job has ended");
-        assert!(instant <= now, "a job is collected after its end");
-        id
+        self.jobs.collect(now)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.running.len() + self.ended.len()
+        self.jobs.len()
     }
 
     /// Lets those jobs end that do so up to `now`.
     fn settle(&mut self, now: u64) {
         assert!(now >= self.at, "time moved back");
-        while let Some(&Reverse((end, _, id))) = self.running.peek() {
+        while let Some((end, _)) = self.jobs.first() {
             let end = f64::from_bits(end);
             let offset = self.offset_of(end);
             let instant = self.whole(offset);
@@ -106,14 +89,13 @@ impl Equal {
                 break;
             }
             (self.served, self.offset) = (end, offset);
-            self.running.pop();
-            self.ended.push_back((instant, id));
+            self.jobs.end_first(instant);
         }
     }
 
     /// How many times longer work takes than alone.
     fn slowness(&self) -> f64 {
-        (self.running.len() as f64 * self.per_core).max(1.0)
+        (self.jobs.running() as f64 * self.per_core).max(1.0)
     }
 
     /// How long after the last arrival virtual time reaches `end` with the jobs that are here now [ns].

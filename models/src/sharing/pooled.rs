@@ -10,9 +10,7 @@
 //! ends as the pool is used up ends at that instant, and not a period later because of the rounding: 2^-12 ns
 //! are forgiven there.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-
+use super::jobs::Jobs;
 use crate::quota::Quota;
 
 /// Bits behind the point of a nanosecond.
@@ -29,11 +27,7 @@ pub struct Pooled {
     now: u128,
     /// Work that a job that was always there has received [2^-32 ns]; zero when the last one leaves.
     served: u128,
-    /// Virtual instant of the end, number of arrival, name.
-    running: BinaryHeap<Reverse<(u128, u64, u32)>>,
-    /// Ended but not collected, in order of their ends: instant [ns], name.
-    ended: VecDeque<(u64, u32)>,
-    arrivals: u64,
+    jobs: Jobs<u128>,
 }
 
 /// The CPU time that all cores together may use per period.
@@ -61,53 +55,40 @@ impl Pooled {
             end: 0,
             used: 0,
         };
-        Pooled {
-            cores: u64::from(cores),
-            pool,
-            now: 0,
-            served: 0,
-            running: BinaryHeap::new(),
-            ended: VecDeque::new(),
-            arrivals: 0,
-        }
+        Pooled { cores: u64::from(cores), pool, now: 0, served: 0, jobs: Jobs::new() }
     }
 
     /// A job named `id` with `work` ns arrives at `now`.
     pub(super) fn arrive(&mut self, now: u64, work: u64, id: u32) {
         assert!(work < 1 << 56 && now < 1 << 62, "work or time out of range");
         self.settle(now);
-        self.running.push(Reverse((self.served + (u128::from(work) << FRACTION), self.arrivals, id)));
-        self.arrivals += 1;
+        self.jobs.arrive(self.served + (u128::from(work) << FRACTION), id);
     }
 
     /// The next completion, if nothing else arrives before: its instant and the job's name.
     pub(super) fn next(&self) -> Option<(u64, u32)> {
-        if let Some(&first) = self.ended.front() {
-            return Some(first);
-        }
-        self.running.peek().map(|&Reverse((end, _, id))| (whole_up(self.instant_of(end)), id))
+        let next = || self.jobs.first().map(|(end, id)| (whole_up(self.instant_of(end)), id));
+        self.jobs.ended().or_else(next)
     }
 
     /// Takes out the job that [`Pooled::next`] has named, at its instant or later.
     pub(super) fn complete(&mut self, now: u64) -> u32 {
-        if self.ended.is_empty() {
+        if self.jobs.ended().is_none() {
             self.settle(now);
         }
-        let (instant, id) = self.ended.pop_front().expect("a job has ended");
-        assert!(instant <= now, "a job is collected after its end");
-        id
+        self.jobs.collect(now)
     }
 
     /// Jobs that have arrived and have not been collected.
     pub(super) fn len(&self) -> usize {
-        self.running.len() + self.ended.len()
+        self.jobs.len()
     }
 
     /// Works out everything up to `now`: who has ended, and how much the others have received.
     fn settle(&mut self, now: u64) {
         let until = u128::from(now) << FRACTION;
         assert!(until >= self.now, "time moved back");
-        while let Some(&Reverse((end, _, id))) = self.running.peek() {
+        while let Some((end, _)) = self.jobs.first() {
             let instant = self.instant_of(end);
             // The rounded instant counts: a job that ends within the nanosecond before `now` has ended at it.
             if instant > until {
@@ -115,18 +96,17 @@ impl Pooled {
             }
             self.advance(instant);
             self.served = end;
-            self.running.pop();
-            self.ended.push_back((whole_up(instant), id));
+            self.jobs.end_first(whole_up(instant));
         }
         self.advance(until);
-        if self.running.is_empty() {
+        if self.jobs.running() == 0 {
             self.served = 0;
         }
     }
 
     /// When virtual time reaches `end`, with the jobs that are here now [2^-32 ns].
     fn instant_of(&self, end: u128) -> u128 {
-        let jobs = self.running.len() as u64;
+        let jobs = self.jobs.running() as u64;
         let busy = jobs.min(self.cores);
         let mut work = (end - self.served) * u128::from(jobs);
         let pool = self.pool.at(self.now);
@@ -145,7 +125,7 @@ impl Pooled {
 
     /// Lets time pass in which nobody arrives or leaves.
     fn advance(&mut self, until: u128) {
-        let jobs = self.running.len() as u64;
+        let jobs = self.jobs.running() as u64;
         if jobs > 0 && until > self.now {
             let busy = jobs.min(self.cores);
             let mut pool = self.pool.at(self.now);
