@@ -153,6 +153,12 @@ pub(super) fn is_absent(cause: &kube::Error) -> bool {
     }
 }
 
+/// Whether the API server has refused a connection to a pod (403).
+pub(super) fn is_forbidden(cause: &kube::Error) -> bool {
+    use kube::client::UpgradeConnectionError::ProtocolSwitch;
+    matches!(cause, kube::Error::UpgradeConnection(ProtocolSwitch(code)) if code.as_u16() == 403)
+}
+
 /// An error and its causes, each once.
 pub(super) fn chain(cause: &dyn std::error::Error) -> String {
     let mut text = cause.to_string();

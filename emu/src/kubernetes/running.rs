@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod, Service};
-use kube::api::{Api, AttachParams, LogParams, PostParams};
+use kube::api::{Api, AttachParams, ListParams, LogParams, PostParams};
 use offing_app::protocol::{GRACE_NS, PodReport, PodState};
 use offing_core::Deployment;
 use serde::Serialize;
@@ -25,7 +25,7 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
-use super::access::{Access, Cluster, failed, is_absent};
+use super::access::{Access, Cluster, failed, is_absent, is_forbidden};
 use super::objects::{CONTAINER, LABEL_NODE, Objects, Whole, names, namespace, service};
 use super::removing::{in_time, ledger_name, remove_from};
 use super::watching::{Fault, News, Pods, Watch};
@@ -44,6 +44,9 @@ use crate::plan::{RunPlan, times};
 const LOOK: Duration = Duration::from_millis(100);
 /// How long telling all pods something may take.
 const TELLING: Duration = Duration::from_secs(30);
+/// How long a pod that need not wait for anything takes to answer. A connection that dies without a word (its server's machine
+/// is gone) is given up after that.
+const USUAL: Duration = Duration::from_secs(5);
 /// Between two attempts to reach a pod.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long other pods may take to fail for the same reason.
@@ -410,7 +413,7 @@ impl<'c> Made<'c> {
             _ => {}
         }
         let selector = format!("{LABEL_RUN}={},{}={}", self.run, LABEL_NODE, self.names[node]);
-        let params = kube::api::ListParams::default().labels(&selector);
+        let params = ListParams::default().labels(&selector);
         let pods = in_time(self.cluster, "look", self.api::<Pod>().list(&params)).await.ok()?;
         let on = pods.items.into_iter().find_map(|pod| pod.spec?.node_name)?;
         let nodes: Api<Node> = Api::all(self.cluster.client.clone());
@@ -435,7 +438,8 @@ impl<'c> Made<'c> {
     ) -> Result<Ran, EmuError> {
         // Where the clocks are, and how long it takes to be heard.
         let begin = Instant::now();
-        let states = self.tell_all(pods, watch, &["state"], TELLING, "be asked for its clock").await?;
+        let states =
+            self.tell_all(pods, watch, &["state"], [USUAL, TELLING], "be asked for its clock").await?;
         let took = begin.elapsed();
         let states = self.states(&states)?;
         let (unix_now, now) = (unix_ns(), Instant::now());
@@ -460,7 +464,8 @@ impl<'c> Made<'c> {
         let lead = Duration::from_secs_f64(lead_s) + 2 * took + Duration::from_millis(500);
         let start_unix_ns = (unix_ns() as f64 + highest.max(0.0) * 1e6) as u64 + lead.as_nanos() as u64;
         let instant = start_unix_ns.to_string();
-        let answers = self.tell_all(pods, watch, &["start", &instant], lead, "be told when to start").await?;
+        let words = ["start", instant.as_str()];
+        let answers = self.tell_all(pods, watch, &words, [USUAL, lead], "be told when to start").await?;
         for (i, (_, state)) in self.states(&answers)?.into_iter().enumerate() {
             if let Some(why) = state.refused {
                 let cause =
@@ -478,7 +483,8 @@ impl<'c> Made<'c> {
         for name in &on {
             facts.push(self.node(name).await);
         }
-        let reporting = self.tell_all(pods, watch, &["report"], limit + lead, "report");
+        let usual = limit.saturating_sub(MARGIN) + lead;
+        let reporting = self.tell_all(pods, watch, &["report"], [usual, limit + lead], "report");
         let summing = async { Ok(self.sum(&on, [from, until]).await) };
         let shaped = async {
             let mut last = None;
@@ -510,13 +516,14 @@ impl<'c> Made<'c> {
         answers.iter().enumerate().map(read).collect()
     }
 
-    /// Tells all pods something at once: what each answers, and when the answer was there.
+    /// Tells all pods something at once: what each answers, and when the answer was there. That takes up to the first of two
+    /// spans if nothing breaks, and is given up after the second.
     async fn tell_all(
         &self,
         pods: &mut Pods,
         watch: &mut Watch,
         words: &[&str],
-        limit: Duration,
+        [usual, limit]: [Duration; 2],
         step: &str,
     ) -> Result<Vec<(Instant, String)>, EmuError> {
         let mut running = JoinSet::new();
@@ -524,7 +531,7 @@ impl<'c> Made<'c> {
             let (api, pod) = (self.api::<Pod>(), start.pod.clone());
             let words: Vec<String> =
                 ["/offing-agent", "tell"].iter().chain(words).map(ToString::to_string).collect();
-            running.spawn(async move { (i, Instant::now(), exec(&api, &pod, &words, limit).await) });
+            running.spawn(async move { (i, exec(&api, &pod, &words, [usual, limit]).await) });
         }
         let mut answers: Vec<Option<(Instant, String)>> = vec![None; pods.starts.len()];
         let begin = Instant::now();
@@ -532,11 +539,8 @@ impl<'c> Made<'c> {
         loop {
             match tokio::time::timeout(Duration::from_millis(20), running.join_next()).await {
                 Ok(None) => break,
-                Ok(Some(Ok((i, began, Ok(text))))) => {
-                    // The answer was given half way.
-                    answers[i] = Some((began + began.elapsed() / 2, text));
-                }
-                Ok(Some(Ok((i, _, Err(said))))) => {
+                Ok(Some(Ok((i, Ok(answer))))) => answers[i] = Some(answer),
+                Ok(Some(Ok((i, Err(said))))) => {
                     first = first.or(Some((Instant::now(), i, said)));
                 }
                 Ok(Some(Err(cause))) => return Err(EmuError::kubernetes(step, cause)),
@@ -634,16 +638,43 @@ enum Said {
     Unreached(kube::Error),
 }
 
-/// Runs a command in a pod: what it prints. A connection that breaks is made again as long as there is time.
-async fn exec(api: &Api<Pod>, pod: &str, words: &[String], limit: Duration) -> Result<String, Said> {
+/// Runs a command in a pod: what it prints, and when. A connection that breaks is made again as long as there is time, and so is one
+/// over which nothing has come for longer than it usually takes.
+async fn exec(
+    api: &Api<Pod>,
+    pod: &str,
+    words: &[String],
+    [usual, limit]: [Duration; 2],
+) -> Result<(Instant, String), Said> {
     let begin = Instant::now();
+    let mut patience = usual;
+    let mut roles_are_known = false;
     loop {
-        let asked = exec_once(api, pod, words);
-        let cause = match tokio::time::timeout(limit.saturating_sub(begin.elapsed()), asked).await {
-            Ok(Ok(text)) => return Ok(text),
+        let left = limit.saturating_sub(begin.elapsed());
+        let asked = Instant::now();
+        let cause = match tokio::time::timeout(patience.min(left), exec_once(api, pod, words)).await {
+            // The answer was given half way.
+            Ok(Ok(text)) => return Ok((asked + asked.elapsed() / 2, text)),
             Ok(Err(Said::Unreached(cause))) if is_absent(&cause) => cause,
+            // The server's words are lost on this way. Whether it has just started and knows no roles yet, another
+            // question tells; after that it is asked once more.
+            Ok(Err(Said::Unreached(cause))) if is_forbidden(&cause) && !roles_are_known => {
+                let one = ListParams::default().limit(1);
+                roles_are_known = match tokio::time::timeout(USUAL, api.list(&one)).await {
+                    Ok(Ok(_)) => true,
+                    Ok(Err(cause)) => !is_absent(&cause),
+                    Err(_) => false,
+                };
+                cause
+            }
             Ok(Err(said)) => return Err(said),
-            Err(_) => return Err(Said::Refused(format!("no answer within {} s", limit.as_secs()))),
+            Err(_) if begin.elapsed() >= limit => {
+                return Err(Said::Refused(format!("no answer within {} s", limit.as_secs())));
+            }
+            Err(_) => {
+                patience = USUAL;
+                continue;
+            }
         };
         if begin.elapsed() + PAUSE > limit {
             return Err(Said::Unreached(cause));
