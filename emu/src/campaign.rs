@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::application::Workload;
+use crate::bench::stolen;
 use crate::cluster::{Inventory, Tools};
 use crate::collect::HostFacts;
 use crate::error::EmuError;
@@ -369,7 +370,8 @@ fn what_does_not_hold(proof: &Proof) -> String {
             check.what, check.quantity, check.asked, check.measured, check.tolerance
         )
     });
-    format!("the proof does not hold: {}", rows.collect::<Vec<_>>().join("; "))
+    let rows: Vec<String> = rows.chain(stolen(proof.host_steal)).collect();
+    format!("the proof does not hold: {}", rows.join("; "))
 }
 
 /// A run in which nothing was measured.

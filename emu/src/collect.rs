@@ -356,17 +356,46 @@ impl HostFacts {
     }
 }
 
-/// Processor time of this host [ticks]: used, and all.
-pub(crate) fn host_ticks() -> Option<[u64; 2]> {
-    ticks(&fs::read_to_string("/proc/stat").ok()?)
+/// Processor time of this host since it started [ticks].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct HostTicks {
+    all: u64,
+    idle: u64,
+    /// What the hypervisor gave to others while this host wanted it.
+    stolen: u64,
 }
 
-/// From the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal.
-fn ticks(text: &str) -> Option<[u64; 2]> {
-    let line = text.lines().next()?.strip_prefix("cpu ")?;
-    let fields: Vec<u64> = line.split_whitespace().take(8).filter_map(|field| field.parse().ok()).collect();
-    let all = fields.iter().sum::<u64>();
-    Some([all - fields.get(3)? - fields.get(4)?, all])
+/// Shares of a host's processor time in a span.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct HostShares {
+    /// Used by whomever, also by others on the machine below.
+    pub busy: f64,
+    /// Given to others by the hypervisor, while it was wanted here.
+    pub stolen: f64,
+}
+
+impl HostTicks {
+    pub(crate) fn now() -> Option<HostTicks> {
+        HostTicks::read(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// From the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal.
+    fn read(text: &str) -> Option<HostTicks> {
+        let line = text.lines().next()?.strip_prefix("cpu ")?;
+        let fields: Vec<u64> =
+            line.split_whitespace().take(8).filter_map(|field| field.parse().ok()).collect();
+        let stolen = fields.get(7).copied().unwrap_or(0);
+        Some(HostTicks { all: fields.iter().sum(), idle: fields.get(3)? + fields.get(4)?, stolen })
+    }
+
+    /// What became of the time between two instants.
+    pub(crate) fn since(self, before: HostTicks) -> HostShares {
+        let all = self.all.saturating_sub(before.all).max(1) as f64;
+        HostShares {
+            busy: 1.0 - self.idle.saturating_sub(before.idle) as f64 / all,
+            stolen: self.stolen.saturating_sub(before.stolen) as f64 / all,
+        }
+    }
 }
 
 /// Processes that are ready to run, on average over the last minute.
@@ -459,7 +488,12 @@ mod tests {
 
     #[test]
     fn the_host_is_busy_when_it_is_neither_idle_nor_waiting() {
-        assert_eq!(ticks("cpu  10 1 4 80 5 0 0 2 0 0\ncpu0 1 1\n"), Some([17, 102]));
+        let read = |text| HostTicks::read(text).expect("it is the first line");
+        let before = read("cpu  10 1 4 80 5 0 0 2 0 0\ncpu0 1 1\n");
+        assert_eq!(before, HostTicks { all: 102, idle: 85, stolen: 2 });
+        let shares = read("cpu  50 1 4 130 5 0 0 12 0 0\n").since(before);
+        assert_eq!(shares, HostShares { busy: 0.5, stolen: 0.1 });
+        assert_eq!(HostTicks::read("intr 1 2 3"), None);
     }
 
     #[test]

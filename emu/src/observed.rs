@@ -87,6 +87,8 @@ pub struct Facts {
     pub host_energy_j: Option<f64>,
     /// Share of the host's processor time that was used over the observed span, by whomever.
     pub host_busy: Option<f64>,
+    /// Share of it that the host's hypervisor gave to others while it was wanted here.
+    pub host_steal: Option<f64>,
     /// The machine.
     pub host: HostFacts,
     /// Version of the application.

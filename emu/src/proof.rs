@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, address};
+use crate::collect::HostTicks;
 use crate::error::EmuError;
 use crate::ledger::utc;
 use crate::links::forwarder::Report;
@@ -61,6 +62,8 @@ pub struct Proof {
     pub checks: Vec<Check>,
     /// What the forwarder says about the time of the proof; nothing for links in the kernel.
     pub links: Option<Report>,
+    /// Share of the host's processor time that its hypervisor gave to others meanwhile.
+    pub host_steal: Option<f64>,
 }
 
 /// One comparison.
@@ -127,6 +130,7 @@ impl Cluster {
     /// # Errors
     /// A measurement could not be made. One that does not hold is no error: [`Proof::holds`] says it.
     pub fn prove(&mut self) -> Result<Proof, EmuError> {
+        let before = HostTicks::now();
         // What happened before is not part of the proof.
         self.links().report()?;
         let mut checks = self.prove_delays()?;
@@ -143,6 +147,7 @@ impl Cluster {
         self.limit()?;
         checks.extend(self.prove_processors()?);
         let plan = self.plan();
+        let host_steal = before.zip(HostTicks::now()).map(|(before, now)| now.since(before).stolen);
         Ok(Proof {
             run: self.run().into(),
             at: utc(SystemTime::now()),
@@ -151,6 +156,7 @@ impl Cluster {
             holds: checks.iter().all(|check| check.holds),
             checks,
             links,
+            host_steal,
         })
     }
 
