@@ -10,7 +10,7 @@ use offing_core::Span;
 use offing_emu::links::forwarder::{Attachment, Forwarder, Report, Spec};
 use offing_emu::links::shaper::{Medium, Path};
 use serde_json::Value;
-use support::{Process, agent, alone, busy, skip};
+use support::{Process, agent, busy, in_real_time, skip};
 
 /// Two nodes and the links between them.
 struct Pair {
@@ -83,61 +83,67 @@ fn number(value: &Value, key: &str) -> f64 {
 
 #[test]
 fn ten_milliseconds_each_way_are_twenty_there_and_back_while_all_processors_are_busy() {
-    let _alone = alone();
     let name = "ten_milliseconds_each_way";
-    let Some(mut pair) = Pair::new(name, None, vec![direction(0, 10, 0.0), direction(1, 10, 0.0)]) else {
-        return;
-    };
-    let _load = busy();
-    let measured = pair.measure(&["ping", "10.77.0.2", "400", "5000"]);
-    let report = pair.report();
-    assert_eq!(measured["received"], 400);
-    let round_trip_ms = number(&measured, "round_trip_mean_ns") / 1e6;
-    assert!((round_trip_ms - 20.0).abs() < 0.5, "{measured}");
-    assert!(report.lateness_p99_ns < 500_000.0, "{report:?}");
+    in_real_time(name, || {
+        let Some(mut pair) = Pair::new(name, None, vec![direction(0, 10, 0.0), direction(1, 10, 0.0)]) else {
+            return;
+        };
+        let _load = busy();
+        let measured = pair.measure(&["ping", "10.77.0.2", "400", "5000"]);
+        let report = pair.report();
+        assert_eq!(measured["received"], 400);
+        let round_trip_ms = number(&measured, "round_trip_mean_ns") / 1e6;
+        assert!((round_trip_ms - 20.0).abs() < 0.5, "{measured}");
+        assert!(report.lateness_p99_ns < 500_000.0, "{report:?}");
+    });
 }
 
 #[test]
 fn a_hundred_megabit_carry_ninety_five_of_tcp() {
-    let _alone = alone();
     let name = "a_hundred_megabit";
-    let paths = vec![direction(0, 1, 0.0), direction(1, 1, 0.0)];
-    let Some(pair) = Pair::new(name, Some(100e6), paths) else { return };
-    let measured = pair.measure(&["tcp", "10.77.0.2", "4000"]);
-    let goodput = number(&measured, "bytes") * 8e3 / number(&measured, "span_ns");
-    let flood = pair.measure(&["flood", "10.77.0.2", "110000000", "1000"]);
-    let rate = number(&flood, "frames") * number(&flood, "frame_bits") * 1e3 / number(&flood, "span_ns");
-    assert!((goodput - 95.0).abs() < 3.0, "{measured}");
-    assert!((rate - 100.0).abs() < 5.0, "{flood}");
+    in_real_time(name, || {
+        let paths = vec![direction(0, 1, 0.0), direction(1, 1, 0.0)];
+        let Some(pair) = Pair::new(name, Some(100e6), paths) else { return };
+        let measured = pair.measure(&["tcp", "10.77.0.2", "4000"]);
+        let goodput = number(&measured, "bytes") * 8e3 / number(&measured, "span_ns");
+        let flood = pair.measure(&["flood", "10.77.0.2", "110000000", "1000"]);
+        let rate = number(&flood, "frames") * number(&flood, "frame_bits") * 1e3 / number(&flood, "span_ns");
+        assert!((goodput - 95.0).abs() < 3.0, "{measured}");
+        assert!((rate - 100.0).abs() < 5.0, "{flood}");
+    });
 }
 
 #[test]
 fn five_percent_of_twenty_thousand_packets_are_lost() {
-    let _alone = alone();
-    let paths = vec![direction(0, 1, 0.05), direction(1, 1, 0.0)];
-    let Some(mut pair) = Pair::new("five_percent_loss", None, paths) else { return };
-    let measured = pair.measure(&["stream", "10.77.0.2", "20000", "5000"]);
-    let report = pair.report();
-    let lost = 1.0 - number(&measured, "received") / number(&measured, "sent");
-    assert!((lost - 0.05).abs() < 0.005, "{measured}");
-    assert!(report.lost >= 900, "{report:?}");
+    let name = "five_percent_loss";
+    in_real_time(name, || {
+        let paths = vec![direction(0, 1, 0.05), direction(1, 1, 0.0)];
+        let Some(mut pair) = Pair::new(name, None, paths) else { return };
+        let measured = pair.measure(&["stream", "10.77.0.2", "20000", "5000"]);
+        let report = pair.report();
+        let lost = 1.0 - number(&measured, "received") / number(&measured, "sent");
+        assert!((lost - 0.05).abs() < 0.005, "{measured}");
+        assert!(report.lost >= 900, "{report:?}");
+    });
 }
 
 #[test]
 fn the_devices_vanish_when_the_forwarder_is_killed() {
-    let _alone = alone();
-    let paths = vec![direction(0, 1, 0.0), direction(1, 1, 0.0)];
-    let Some(mut pair) = Pair::new("the_devices_vanish", None, paths) else { return };
-    let devices = |pair: &Pair| {
-        std::fs::read_to_string(format!("/proc/{}/net/dev", pair.nodes[0].id()))
-            .expect("it runs")
-            .contains("eth0")
-    };
-    assert!(devices(&pair));
-    let id = pair.forwarder.process().to_string();
-    assert!(Command::new("kill").args(["-9", &id]).status().expect("kill is there").success());
-    sleep(Duration::from_millis(300));
-    assert!(!devices(&pair));
-    let error = pair.forwarder.report().expect_err("it is dead").to_string();
-    assert!(error.contains("forwarder"), "{error}");
+    let name = "the_devices_vanish";
+    in_real_time(name, || {
+        let paths = vec![direction(0, 1, 0.0), direction(1, 1, 0.0)];
+        let Some(mut pair) = Pair::new(name, None, paths) else { return };
+        let devices = |pair: &Pair| {
+            std::fs::read_to_string(format!("/proc/{}/net/dev", pair.nodes[0].id()))
+                .expect("it runs")
+                .contains("eth0")
+        };
+        assert!(devices(&pair));
+        let id = pair.forwarder.process().to_string();
+        assert!(Command::new("kill").args(["-9", &id]).status().expect("kill is there").success());
+        sleep(Duration::from_millis(300));
+        assert!(!devices(&pair));
+        let error = pair.forwarder.report().expect_err("it is dead").to_string();
+        assert!(error.contains("forwarder"), "{error}");
+    });
 }

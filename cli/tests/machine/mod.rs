@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::real::{Process, agent, lab, skip};
+use crate::real::{Process, agent, in_real_time, lab, skip};
 use crate::support::{command, offing_in};
 
 /// A folder for the ledgers of one test.
@@ -32,6 +32,15 @@ pub fn able(name: &str) -> Option<String> {
         }
     });
     tried.map_err(|reason| skip(name, &reason)).ok()
+}
+
+/// Runs a test with containers of this machine, and the binary for the nodes, as [`in_real_time`].
+pub fn on_containers(name: &str, test: impl Fn(String)) {
+    in_real_time(name, || {
+        if let Some(agent) = able(name) {
+            test(agent);
+        }
+    });
 }
 
 fn lacking(diagnosis: &Value) -> String {
