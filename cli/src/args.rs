@@ -834,7 +834,7 @@ pub struct Asking {
 
 /// What the folder of a measurement says already when it is resumed.
 #[cfg(feature = "emu")]
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 11] = [
     "assignments",
     "strict",
     "semantics",
@@ -842,6 +842,7 @@ const KEPT: [&str; 10] = [
     "links",
     "pin",
     "queue",
+    "proof_tolerance",
     "application",
     "transport",
     "manager",
@@ -866,6 +867,12 @@ pub struct How {
     /// Packets that may wait for a link's rate
     #[arg(long, value_name = "PACKETS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub queue: u32,
+
+    /// Makes the tolerances of the proof, and the limit of the links' lateness, so many times wider: for a host that is not
+    /// quiet, where it matters that something runs and not how long it takes
+    #[arg(long, value_name = "K", default_value_t = 1.0, value_parser = tolerance)]
+    #[serde(default = "usual_tolerance")]
+    pub proof_tolerance: f64,
 
     /// What workers do with a frame
     #[arg(long, value_enum, default_value_t)]
@@ -1184,6 +1191,17 @@ fn dilation(text: &str) -> Result<offing_emu::Dilate, String> {
         Ok(k) if (1.0..=1e6).contains(&k) => Ok(offing_emu::Dilate::By(k)),
         _ => Err("write `auto` or a number of at least 1".into()),
     }
+}
+
+#[cfg(feature = "emu")]
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (1.0..=1e6).contains(number));
+    number.ok_or_else(|| "write a number of at least 1: the proof is never stricter than usual".into())
+}
+
+#[cfg(feature = "emu")]
+fn usual_tolerance() -> f64 {
+    1.0
 }
 
 fn kubernetes_version(text: &str) -> Result<(u32, u32), String> {

@@ -113,6 +113,7 @@ pub fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failu
         dilate: how.dilate,
         pin: how.pin,
         queue_packets: how.queue as usize,
+        proof_tolerance: how.proof_tolerance,
         links,
         seed,
         application: match how.application {

@@ -25,6 +25,9 @@ pub struct Settings {
     pub pin: bool,
     /// Packets that may wait for a medium.
     pub queue_packets: usize,
+    /// How many times wider than usual the tolerances of proofs are, and the limit of the forwarder's lateness; at least 1.
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    pub proof_tolerance: f64,
     /// What makes the links.
     pub links: LinkKind,
     /// Decides which packets are lost and how much each is delayed.
@@ -39,6 +42,16 @@ pub struct Settings {
     /// Whose nodes a manager uses.
     #[serde(default)]
     pub nodes: Nodes,
+}
+
+/// What [`Settings::proof_tolerance`] is unless somebody says otherwise.
+fn usual() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_usual(tolerance: &f64) -> bool {
+    *tolerance == usual()
 }
 
 /// Whose nodes a manager uses.
@@ -58,6 +71,7 @@ impl Default for Settings {
             dilate: Dilate::By(1.0),
             pin: false,
             queue_packets: 1_000,
+            proof_tolerance: usual(),
             links: LinkKind::Forwarder,
             seed: 1,
             application: Application::Burn,
@@ -127,6 +141,9 @@ pub struct RunPlan {
     pub manager: Manager,
     /// How many times slower than real time.
     pub dilate: f64,
+    /// [`Settings::proof_tolerance`].
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    pub proof_tolerance: f64,
     /// How long it will take once everything is up and proved, dilation included.
     pub duration: Span,
     /// What is put into the nodes.
@@ -313,6 +330,12 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     }
     let (media, paths) = connect(deployment, &nodes, settings.queue_packets, dilate);
     let mut warnings = warnings(deployment, settings.application);
+    if settings.proof_tolerance > usual() {
+        warnings.push(format!(
+            "delays, rates and quotas may be wrong by {} times as much as usual: `--proof-tolerance` says so",
+            settings.proof_tolerance
+        ));
+    }
     if manager == Manager::Kubernetes && !is_elsewhere && used_link(deployment).is_some() {
         warnings.push(
             "links and processors are not proved on Kubernetes; the lateness of the forwarder is in the record".into(),
@@ -335,6 +358,7 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
         deployment: deployment.id(),
         manager,
         dilate,
+        proof_tolerance: settings.proof_tolerance,
         duration: times(deployment.duration, dilate),
         image: IMAGE.into(),
         application: settings.application,
@@ -569,9 +593,10 @@ impl RunPlan {
     }
 
     /// The 99th percentile of lateness above which a run is worth nothing [ns]: 5 % of the smallest configured
-    /// delay, and never less than 0.2 ms.
+    /// delay, and never less than 0.2 ms; times [`RunPlan::proof_tolerance`].
     pub fn lateness_limit_ns(&self) -> f64 {
-        self.smallest_delay().map_or(0.0, |delay| 0.05 * delay.as_nanos() as f64).max(200_000.0)
+        let least = self.smallest_delay().map_or(0.0, |delay| 0.05 * delay.as_nanos() as f64);
+        least.max(200_000.0) * self.proof_tolerance
     }
 }
 

@@ -118,9 +118,14 @@ impl fmt::Display for Quantity {
 
 impl Check {
     fn new(what: &str, quantity: Quantity, asked: f64, measured: f64, tolerance: f64, samples: u64) -> Self {
+        Check { what: what.into(), quantity, asked, measured, tolerance, samples, holds: false }
+            .with(tolerance)
+    }
+
+    fn with(self, tolerance: f64) -> Self {
         // What was not measured at all holds nothing.
-        let holds = samples > 0 && (measured - asked).abs() <= tolerance;
-        Check { what: what.into(), quantity, asked, measured, tolerance, samples, holds }
+        let holds = self.samples > 0 && (self.measured - self.asked).abs() <= tolerance;
+        Check { tolerance, holds, ..self }
     }
 }
 
@@ -138,6 +143,11 @@ impl Cluster {
         checks.extend(self.prove_rates()?);
         let links = self.links().report()?;
         let plan = self.plan();
+        let widened = |check: Check| {
+            let tolerance = check.tolerance * plan.proof_tolerance;
+            check.with(tolerance)
+        };
+        let mut checks: Vec<Check> = checks.into_iter().map(widened).collect();
         if let Some(report) = &links
             && report.forwarded > 0
         {
@@ -145,7 +155,12 @@ impl Cluster {
             checks.push(Check::new("links", Quantity::LatenessP99Ms, 0.0, p99, limit, report.forwarded));
         }
         self.limit()?;
-        checks.extend(self.prove_processors()?);
+        let factor = self.plan().proof_tolerance;
+        let processors = self.prove_processors()?;
+        checks.extend(processors.into_iter().map(|check| {
+            let tolerance = check.tolerance * factor;
+            check.with(tolerance)
+        }));
         let plan = self.plan();
         let host_steal = before.zip(HostTicks::now()).map(|(before, now)| now.since(before).stolen);
         Ok(Proof {

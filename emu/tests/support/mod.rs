@@ -28,7 +28,7 @@ pub fn alone() -> File {
 }
 
 /// How often a test of real time is tried where the machine below takes processors away.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 2;
 /// Share of the processors from which that spoils a test.
 const STOLEN: f64 = 0.01;
 
