@@ -169,14 +169,16 @@ pub(crate) const CLOCK_PORT: u16 = 1_884;
 const DRAIN: Span = Span::from_millis(10_000);
 
 /// How long before the start the roles are told [s]. Preparing takes processor time, and quotas are in force.
-pub(crate) fn lead_s(deployment: &Deployment, plan: &RunPlan, application: Application) -> f64 {
+pub(crate) fn lead_s(deployment: &Deployment, plan: &RunPlan, workload: &Workload) -> f64 {
     let workers = f64::from(deployment.placement.workers);
     // Starting a process and making pictures; loading and optimising a network, per worker process.
-    let worker_s = match application {
+    let worker_s = match plan.application {
         Application::Burn => 0.05,
         Application::Network => 2.5,
     };
-    let prepare_s = 0.3;
+    // Four pictures of at most two million pixels, three for each byte of a frame: 0.07 us for a pixel were measured.
+    let pixels = (3.0 * workload.largest_frame() as f64).min(2e6);
+    let prepare_s = 0.3 + 4.0 * 0.1e-6 * pixels;
     let longest = plan.nodes.iter().map(|node| (prepare_s + workers * worker_s) / node.cpus.min(1.0));
     1.5 + 0.1 * plan.nodes.len() as f64 + longest.fold(0.0, f64::max)
 }

@@ -63,7 +63,7 @@ impl Cluster {
         let nodes = plan.nodes.iter().zip(self.ends());
         let sources: Vec<Sources> =
             nodes.map(|(node, end)| Sources::of(&node.name, *end)).collect::<Result<_, _>>()?;
-        let lead_s = lead_s(deployment, plan, plan.application);
+        let lead_s = lead_s(deployment, plan, workload);
         let schedule = schedule(deployment, plan, now_ns() + (lead_s * 1e9) as u64);
         let roles = roles(deployment, plan, workload, schedule, lead_s, &address);
         let from = schedule.start_at_ns + times(deployment.warm_up, plan.dilate).as_nanos();

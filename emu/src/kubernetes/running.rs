@@ -110,7 +110,7 @@ pub fn measure(
     let mut made = Made::begin(cluster, access, plan, state)?;
     let runtime = &cluster.runtime;
     let addresses = runtime.block_on(made.ground())?;
-    let lead_s = lead_s(deployment, plan, plan.application);
+    let lead_s = lead_s(deployment, plan, workload);
     // Pods replace the start when they are told.
     let schedule = schedule(deployment, plan, 0);
     let address = |node: usize| addresses.get(&node).copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
