@@ -180,7 +180,8 @@ pub(crate) fn lead_s(deployment: &Deployment, plan: &RunPlan, workload: &Workloa
     let pixels = (3.0 * workload.largest_frame() as f64).min(2e6);
     let prepare_s = 0.3 + 4.0 * 0.1e-6 * pixels;
     let longest = plan.nodes.iter().map(|node| (prepare_s + workers * worker_s) / node.cpus.min(1.0));
-    1.5 + 0.1 * plan.nodes.len() as f64 + longest.fold(0.0, f64::max)
+    // A busy host, or the one below a virtual machine, takes a second of it.
+    2.5 + 0.1 * plan.nodes.len() as f64 + longest.fold(0.0, f64::max)
 }
 
 /// When the roles of a run work, if they start then.

@@ -22,6 +22,10 @@
 //! **Sums** are kept modulo 2^32 together with the sum of the upper halves of the terms, which is enough to know
 //! them exactly for up to 65,536 terms. Four requests within the range add up to less than 2^32, so they are one term.
 //!
+//! **One vector after the other.** Where sixteen lanes are two vectors, each serves the whole block by itself: the state of one
+//! fits the registers better than that of two, and its counters, which lie apart, fit the first cache better (a fifth less per
+//! request with AVX2).
+//!
 //! **Recording.** A conversion to a float gives the number of a latency's bucket; counters are 16 bits of address,
 //! so that no bound is checked. The increments of one request are made while the next one is computed.
 //!
