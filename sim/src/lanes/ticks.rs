@@ -1162,7 +1162,7 @@ pub(super) fn read<S: Simd, const N: usize>(
 #[inline(always)]
 pub(super) fn clear<S: Simd>(counts: &mut Table, outcomes: &[Outcome; LANES]) {
     if outcomes.iter().any(|outcome| !outcome.is_exact) {
-        return counts.fill(0);
+        return counts[..ROWS * LANES].fill(0);
     }
     let bucket = |span: f64| Spread::<u32>::bucket(span) as usize;
     let first = outcomes.iter().map(|outcome| bucket(outcome.shortest.min(outcome.longest))).min();
