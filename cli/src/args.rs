@@ -870,8 +870,8 @@ pub struct How {
 
     /// Makes the tolerances of the proof, and the limit of the links' lateness, so many times wider: for a host that is not
     /// quiet, where it matters that something runs and not how long it takes
-    #[arg(long, value_name = "K", default_value_t = 1.0, value_parser = tolerance)]
-    #[serde(default = "usual_tolerance")]
+    #[arg(long, value_name = "K", default_value_t = offing_emu::usual_tolerance(), value_parser = tolerance)]
+    #[serde(default = "offing_emu::usual_tolerance")]
     pub proof_tolerance: f64,
 
     /// What workers do with a frame
@@ -1197,11 +1197,6 @@ fn dilation(text: &str) -> Result<offing_emu::Dilate, String> {
 fn tolerance(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (1.0..=1e6).contains(number));
     number.ok_or_else(|| "write a number of at least 1: the proof is never stricter than usual".into())
-}
-
-#[cfg(feature = "emu")]
-fn usual_tolerance() -> f64 {
-    1.0
 }
 
 fn kubernetes_version(text: &str) -> Result<(u32, u32), String> {

@@ -358,7 +358,7 @@ impl HostFacts {
 
 /// Processor time of this host since it started [ticks].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct HostTicks {
+pub struct HostTicks {
     all: u64,
     idle: u64,
     /// What the hypervisor gave to others while this host wanted it.
@@ -367,7 +367,7 @@ pub(crate) struct HostTicks {
 
 /// Shares of a host's processor time in a span.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct HostShares {
+pub struct HostShares {
     /// Used by whomever, also by others on the machine below.
     pub busy: f64,
     /// Given to others by the hypervisor, while it was wanted here.
@@ -375,7 +375,8 @@ pub(crate) struct HostShares {
 }
 
 impl HostTicks {
-    pub(crate) fn now() -> Option<HostTicks> {
+    /// Since the kernel started; nothing where it does not count.
+    pub fn now() -> Option<HostTicks> {
         HostTicks::read(&fs::read_to_string("/proc/stat").ok()?)
     }
 
@@ -389,7 +390,7 @@ impl HostTicks {
     }
 
     /// What became of the time between two instants.
-    pub(crate) fn since(self, before: HostTicks) -> HostShares {
+    pub fn since(self, before: HostTicks) -> HostShares {
         let all = self.all.saturating_sub(before.all).max(1) as f64;
         HostShares {
             busy: 1.0 - self.idle.saturating_sub(before.idle) as f64 / all,

@@ -49,13 +49,13 @@ pub mod record;
 pub use application::{Application, Transport, Workload};
 pub use campaign::{Campaign, Finished, Made, Managed, News, Order, Provider, Step, Subject};
 pub use cluster::{Cluster, Inventory, Tools, check_agent, find_agent};
-pub use collect::{HostFacts, NodeUse};
+pub use collect::{HostFacts, HostShares, HostTicks, NodeUse};
 pub use down::{Which, down};
 pub use error::EmuError;
 pub use interrupt::{interrupt, interrupted};
 pub use observed::{Facts, Measured, Observed, Outcomes, RunFile, read_csv};
 pub use plan::{
     CPU_S_PER_PACKET, Dilate, FASTEST_BIT_S, Host, IMAGE, LinkKind, Needs, Node, Nodes, Plan, RunPlan,
-    Settings, plan,
+    Settings, plan, usual_tolerance,
 };
 pub use proof::{Check, Proof, Quantity};

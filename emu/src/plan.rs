@@ -26,7 +26,7 @@ pub struct Settings {
     /// Packets that may wait for a medium.
     pub queue_packets: usize,
     /// How many times wider than usual the tolerances of proofs are, and the limit of the forwarder's lateness; at least 1.
-    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    #[serde(default = "usual_tolerance", skip_serializing_if = "is_usual_tolerance")]
     pub proof_tolerance: f64,
     /// What makes the links.
     pub links: LinkKind,
@@ -45,13 +45,13 @@ pub struct Settings {
 }
 
 /// What [`Settings::proof_tolerance`] is unless somebody says otherwise.
-fn usual() -> f64 {
+pub fn usual_tolerance() -> f64 {
     1.0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_usual(tolerance: &f64) -> bool {
-    *tolerance == usual()
+fn is_usual_tolerance(tolerance: &f64) -> bool {
+    *tolerance == usual_tolerance()
 }
 
 /// Whose nodes a manager uses.
@@ -71,7 +71,7 @@ impl Default for Settings {
             dilate: Dilate::By(1.0),
             pin: false,
             queue_packets: 1_000,
-            proof_tolerance: usual(),
+            proof_tolerance: usual_tolerance(),
             links: LinkKind::Forwarder,
             seed: 1,
             application: Application::Burn,
@@ -142,7 +142,7 @@ pub struct RunPlan {
     /// How many times slower than real time.
     pub dilate: f64,
     /// [`Settings::proof_tolerance`].
-    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    #[serde(default = "usual_tolerance", skip_serializing_if = "is_usual_tolerance")]
     pub proof_tolerance: f64,
     /// How long it will take once everything is up and proved, dilation included.
     pub duration: Span,
@@ -330,7 +330,7 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     }
     let (media, paths) = connect(deployment, &nodes, settings.queue_packets, dilate);
     let mut warnings = warnings(deployment, settings.application);
-    if settings.proof_tolerance > usual() {
+    if settings.proof_tolerance > usual_tolerance() {
         warnings.push(format!(
             "delays, rates and quotas may be wrong by {} times as much as usual: `--proof-tolerance` says so",
             settings.proof_tolerance

@@ -118,14 +118,15 @@ impl fmt::Display for Quantity {
 
 impl Check {
     fn new(what: &str, quantity: Quantity, asked: f64, measured: f64, tolerance: f64, samples: u64) -> Self {
-        Check { what: what.into(), quantity, asked, measured, tolerance, samples, holds: false }
-            .with(tolerance)
+        // What was not measured at all holds nothing.
+        let holds = samples > 0 && (measured - asked).abs() <= tolerance;
+        Check { what: what.into(), quantity, asked, measured, tolerance, samples, holds }
     }
 
-    fn with(self, tolerance: f64) -> Self {
-        // What was not measured at all holds nothing.
-        let holds = self.samples > 0 && (self.measured - self.asked).abs() <= tolerance;
-        Check { tolerance, holds, ..self }
+    /// With a tolerance that is so many times wider.
+    fn wider(self, factor: f64) -> Self {
+        let Check { what, quantity, asked, measured, tolerance, samples, .. } = self;
+        Check::new(&what, quantity, asked, measured, tolerance * factor, samples)
     }
 }
 
@@ -143,11 +144,8 @@ impl Cluster {
         checks.extend(self.prove_rates()?);
         let links = self.links().report()?;
         let plan = self.plan();
-        let widened = |check: Check| {
-            let tolerance = check.tolerance * plan.proof_tolerance;
-            check.with(tolerance)
-        };
-        let mut checks: Vec<Check> = checks.into_iter().map(widened).collect();
+        let factor = plan.proof_tolerance;
+        let mut checks: Vec<Check> = checks.into_iter().map(|check| check.wider(factor)).collect();
         if let Some(report) = &links
             && report.forwarded > 0
         {
@@ -155,12 +153,7 @@ impl Cluster {
             checks.push(Check::new("links", Quantity::LatenessP99Ms, 0.0, p99, limit, report.forwarded));
         }
         self.limit()?;
-        let factor = self.plan().proof_tolerance;
-        let processors = self.prove_processors()?;
-        checks.extend(processors.into_iter().map(|check| {
-            let tolerance = check.tolerance * factor;
-            check.with(tolerance)
-        }));
+        checks.extend(self.prove_processors()?.into_iter().map(|check| check.wider(factor)));
         let plan = self.plan();
         let host_steal = before.zip(HostTicks::now()).map(|(before, now)| now.since(before).stolen);
         Ok(Proof {

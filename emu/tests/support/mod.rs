@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use offing_emu::HostTicks;
+
 /// Says that a test could not be made here. `run-tests` counts them by name from the file that
 /// `OFFING_SKIPPED` names, because the harness keeps what passing tests print to itself.
 pub fn skip(name: &str, reason: &str) {
@@ -32,24 +34,16 @@ const ATTEMPTS: usize = 2;
 /// Share of the processors from which that spoils a test.
 const STOLEN: f64 = 0.01;
 
-/// Processor time of this host [ticks]: what its hypervisor gave to others while it was wanted here, and all.
-fn host_ticks() -> [f64; 2] {
-    let table = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let first = table.lines().next().unwrap_or_default();
-    let fields: Vec<f64> = first.split_whitespace().skip(1).take(8).filter_map(|x| x.parse().ok()).collect();
-    [fields.get(7).copied().unwrap_or(0.0), fields.iter().sum::<f64>().max(1.0)]
-}
-
 /// Runs a test that needs this machine's real time, alone. Where it fails while the machine below takes processors away, it
 /// is tried again, and skipped by its name in the end: nobody can keep a delay without a processor.
 pub fn in_real_time(name: &str, test: impl Fn()) {
     let _alone = alone();
     let mut share = 0.0;
     for _ in 0..ATTEMPTS {
-        let before = host_ticks();
+        let before = HostTicks::now();
         let Err(panic) = catch_unwind(AssertUnwindSafe(&test)) else { return };
-        let after = host_ticks();
-        share = (after[0] - before[0]) / (after[1] - before[1]).max(1.0);
+        let shares = before.zip(HostTicks::now()).map(|(before, after)| after.since(before));
+        share = shares.map_or(0.0, |shares| shares.stolen);
         if share < STOLEN {
             resume_unwind(panic);
         }
