@@ -176,7 +176,8 @@ pub(crate) fn lead_s(deployment: &Deployment, plan: &RunPlan, workload: &Workloa
         Application::Burn => 0.05,
         Application::Network => 2.5,
     };
-    // Four pictures of at most two million pixels, three for each byte of a frame: 0.07 us for a pixel were measured.
+    // Four pictures of at most two million pixels, three for each byte of a frame. An endpoint that came
+    // late had taken at most 0.07 us for a pixel, so 0.1 us are given.
     let pixels = (3.0 * workload.largest_frame() as f64).min(2e6);
     let prepare_s = 0.3 + 4.0 * 0.1e-6 * pixels;
     let longest = plan.nodes.iter().map(|node| (prepare_s + workers * worker_s) / node.cpus.min(1.0));

@@ -330,7 +330,11 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
     }
     let (media, paths) = connect(deployment, &nodes, settings.queue_packets, dilate);
     let mut warnings = warnings(deployment, settings.application);
-    if settings.proof_tolerance > usual_tolerance() {
+    if settings.proof_tolerance > usual_tolerance() && is_elsewhere {
+        warnings.push(
+            "`--proof-tolerance` changes nothing: nothing is proved on nodes of somebody else's".into(),
+        );
+    } else if settings.proof_tolerance > usual_tolerance() {
         warnings.push(format!(
             "delays, rates and quotas may be wrong by {} times as much as usual: `--proof-tolerance` says so",
             settings.proof_tolerance
