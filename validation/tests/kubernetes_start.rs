@@ -55,3 +55,27 @@ fn sandboxes_of_many_pods_end_too_close_together() {
         );
     }
 }
+
+/// The shipped path is what was measured: half of what a round trip needs more, in pairs.
+#[test]
+fn a_pod_and_a_service_add_what_was_measured() {
+    let mut rows = include_str!("../data/kubernetes-path/path.csv").lines().skip(1).map(|row| {
+        let cells: Vec<&str> = row.split(',').collect();
+        (cells[1], cells[2].parse::<f64>().expect("a number"))
+    });
+    let mut more: [Vec<f64>; 2] = Default::default();
+    while let (Some(node), Some(pod), Some(service)) = (rows.next(), rows.next(), rows.next()) {
+        assert_eq!([node.0, pod.0, service.0], ["node", "pod", "service"]);
+        more[0].push(pod.1 - node.1);
+        more[1].push(service.1 - pod.1);
+    }
+    let models = ModelSet::default();
+    let shipped_us = |name: &str| models.parameters()[&format!("kubernetes.path.{name}")].si() * 1e6;
+    for (name, more_us) in ["pod", "service"].into_iter().zip(more) {
+        let n = more_us.len() as f64;
+        let mean = more_us.iter().sum::<f64>() / n;
+        let error = (more_us.iter().map(|us| (us - mean).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt();
+        assert!(n == 25.0 && error / 2.0 < 3.5, "{name}: {error} us");
+        assert!((mean / 2.0 - shipped_us(name)).abs() < 1.0, "{name}: {mean} us");
+    }
+}
