@@ -635,7 +635,7 @@ pub struct Loop {
     pub out: Option<PathBuf>,
 
     /// Goes on with the loop in this folder
-    #[arg(long, value_name = "DIR", conflicts_with_all = KEPT, conflicts_with = "kube_binaries")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = KEPT, conflicts_with_all = ["kube_binaries", "node_image"])]
     pub resume: Option<PathBuf>,
 
     #[command(flatten)]
@@ -887,17 +887,30 @@ pub struct How {
     pub manager: Option<Manager>,
 
     /// Makes a cluster of our own on this host, of the server's binaries in this folder, with links as in the plan
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "node_image")]
     pub kube_binaries: Option<PathBuf>,
 }
 
 #[cfg(feature = "emu")]
+
+    /// The same, of an image of this host's engine that has the server's binaries and all else that a node needs
+    #[arg(long, value_name = "IMAGE")]
+    #[serde(default)]
+    pub node_image: Option<String>,
+}
+
+#[cfg(feature = "emu")]
+impl How {
+    /// Whether a cluster of our own is made.
+    pub fn makes_cluster(&self) -> bool {
+        self.kube_binaries.is_some() || self.node_image.is_some()
+    }
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Manager {
     /// Nothing: containers on this host
     None,
-    /// A Kubernetes cluster that somebody has, or with --kube-binaries one of our own
+    /// A Kubernetes cluster that somebody has, or with --kube-binaries or --node-image one of our own
     Kubernetes,
 }
 

@@ -105,7 +105,7 @@ pub fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failu
         Links::Netem => LinkKind::Netem,
         Links::Forwarder => LinkKind::Forwarder,
         // The nodes of a cluster of our own are connected by it only.
-        Links::Auto if how.kube_binaries.is_some() => LinkKind::Forwarder,
+        Links::Auto if how.makes_cluster() => LinkKind::Forwarder,
         Links::Auto if kernel() => LinkKind::Netem,
         Links::Auto => LinkKind::Forwarder,
     };
@@ -128,7 +128,7 @@ pub fn planned(subjects: &[Subject], how: &How, seed: u64) -> Result<Plan, Failu
             args::Manager::None => Manager::None,
             args::Manager::Kubernetes => Manager::Kubernetes,
         }),
-        nodes: if how.kube_binaries.is_some() { Nodes::Own } else { Nodes::Existing },
+        nodes: if how.makes_cluster() { Nodes::Own } else { Nodes::Existing },
     };
     let deployments: Vec<_> = subjects.iter().map(|subject| subject.deployment.clone()).collect();
     let planned = match plan(&deployments, &settings, host()) {
@@ -252,7 +252,8 @@ fn prove(args: &EmulateProve) -> Result<(), Failure> {
     let plan = planned(&asked.subjects, &args.planning.how, asked.seed)?;
     if plan.runs.iter().any(|run| run.manager == Manager::Kubernetes) {
         return Err(Failure::Refused {
-            message: "a cluster of somebody else's is not proved: its links and nodes are what they are"
+            message: "a cluster of somebody else's is not proved, for its links and nodes are what they are; one of \
+                      our own is proved by `offing emulate run`, before each measurement"
                 .into(),
             hint: Some(
                 "prove it without Kubernetes by `--manager none`, or measure it by `offing emulate run`"

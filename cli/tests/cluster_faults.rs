@@ -4,6 +4,9 @@
 
 mod support;
 
+#[path = "../../emu/tests/support/mod.rs"]
+mod real;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -143,6 +146,7 @@ fn answer(
         ("POST", "/api/v1/namespaces") => {
             let run = body["metadata"]["labels"]["offing.run"].as_str().expect("it is labelled").to_string();
             world.namespaces.push((name, run));
+            world.created.push((path.into(), body.clone()));
             (201, vec![body.clone()])
         }
         ("GET", "/api/v1/namespaces") => (200, vec![json!({ "metadata": {}, "items": [] })]),
@@ -295,6 +299,51 @@ fn a_pod_that_no_node_takes_is_told_in_the_words_of_the_scheduler() {
     let is = |start: &str, end: &str| asked.iter().any(|line| line.starts_with(start) && line.ends_with(end));
     assert!(is("POST", "/services") && is("POST", "/deployments") && is("POST", "/jobs"), "{asked:#?}");
     assert!(is("DELETE /api/v1/namespaces/offing-", ""), "{asked:#?}");
+}
+
+/// Everything that is ever asked of a cluster, against the schemas of thirteen newer versions: what they do not know, they
+/// refuse here, where a cluster would only ignore it.
+#[test]
+fn what_is_made_is_valid_in_newer_versions_of_kubernetes() {
+    let server = Server::start(Temper::Unschedulable);
+    let bench = Bench::new("schemas", &server.address);
+    assert_eq!(bench.run(&["--ready-limit", "1"]).code, 3);
+    let made = server.world.lock().expect("it is whole").created.clone();
+    let kinds: Vec<&str> = made.iter().filter_map(|(_, object)| object["kind"].as_str()).collect();
+    for kind in ["Namespace", "ConfigMap", "Service", "Deployment", "Job"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    let objects: Vec<&Value> = made.iter().map(|(_, object)| object).collect();
+    let submit = ["submit", "kubernetes", "data/space.toml", "--shards", "3", "--image", "offing:1"];
+    let documents = [
+        serde_json::to_string(&objects).expect("it is JSON"),
+        offing(&submit).expect_code(0).stdout,
+        offing(&[&submit[..], &["--kubernetes-version", "1.20"]].concat()).expect_code(0).stdout,
+        offing(&["emulate", "rbac", "--user", "jane", "--stats"]).expect_code(0).stdout,
+        offing(&["emulate", "rbac", "--user", "jane", "--namespace", "theirs"]).expect_code(0).stdout,
+    ];
+    let files = documents.iter().enumerate().map(|(i, text)| {
+        let path = bench.folder.join(format!("{i}.yaml"));
+        fs::write(&path, text).expect("it can be written");
+        path
+    });
+    let check = |files: &[PathBuf]| {
+        let script = real::root().join("lab/kubernetes/schemas.sh");
+        std::process::Command::new(script).args(files).output().expect("it starts")
+    };
+    let files: Vec<PathBuf> = files.collect();
+    let told = check(&files);
+    let said = String::from_utf8_lossy(&told.stdout).into_owned();
+    if told.status.code() == Some(77) {
+        let reason = said.trim().trim_start_matches("skipped: kubernetes_schemas (").trim_end_matches(')');
+        return real::skip("kubernetes_schemas", reason);
+    }
+    assert!(told.status.success(), "{said}{}", String::from_utf8_lossy(&told.stderr));
+    // And it is a check: a field that nobody knows is found.
+    let mut job = objects.iter().find(|object| object["kind"] == "Job").expect("it was made").to_string();
+    job = job.replacen("\"restartPolicy\"", "\"restartPolice\"", 1);
+    fs::write(&files[0], job).expect("it can be written");
+    assert_eq!(check(&files[..1]).status.code(), Some(1));
 }
 
 #[test]

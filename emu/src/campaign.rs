@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::application::Workload;
 use crate::bench::stolen;
 use crate::cluster::{Inventory, Tools};
-use crate::collect::HostFacts;
+use crate::collect::{HostFacts, HostTicks};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::kubernetes;
@@ -319,7 +319,7 @@ impl Campaign {
         let (plan, deployment) = (&self.plan.runs[subject], &self.subjects[subject].deployment);
         let Managed { cluster, access, own } = managed;
         let asked = kubernetes::Asked { plan, deployment, workload };
-        let measure = |ground: Option<&kubernetes::Ground<'_>>,
+        let measure = |ground: Option<kubernetes::Ground<'_>>,
                        reach: &mut dyn FnMut(Step) -> Result<(), EmuError>| {
             kubernetes::measure(cluster, access, &tools.state, asked, ground, reach)
         };
@@ -327,7 +327,14 @@ impl Campaign {
         reach(Step::Connecting)?;
         let hostnames = own.borrow().hostnames(plan);
         let links = own.borrow_mut().connect(plan)?.map(RefCell::new);
-        measure(Some(&kubernetes::Ground { hostnames, links: links.as_ref() }), reach)
+        reach(Step::Proving)?;
+        let before = HostTicks::now();
+        let mut proof = own.borrow().prove(plan, links.as_ref())?;
+        if !proof.holds {
+            proof.since(before);
+            return Ok(unproved(plan, proof));
+        }
+        measure(Some(kubernetes::Ground { hostnames, links: links.as_ref(), proof, before }), reach)
     }
 
     fn on_docker(
@@ -346,10 +353,7 @@ impl Campaign {
         reach(Step::Proving)?;
         let proof = cluster.prove()?;
         let observed = match proof.holds {
-            false => {
-                let reason = what_does_not_hold(&proof);
-                nothing(plan, Some(proof), reason)
-            }
+            false => unproved(plan, proof),
             true => {
                 reach(Step::Measuring)?;
                 let observed = cluster.run_application(&self.subjects[subject].deployment, workload)?;
@@ -390,3 +394,9 @@ fn nothing(plan: &RunPlan, proof: Option<Proof>, reason: String) -> Observed {
     };
     Observed { facts, proof, requests: Vec::new() }
 }
+/// A run in which nothing was measured, because its proof does not hold.
+pub(crate) fn unproved(plan: &RunPlan, proof: Proof) -> Observed {
+    let reason = what_does_not_hold(&proof);
+    nothing(plan, Some(proof), reason)
+}
+

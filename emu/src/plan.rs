@@ -340,11 +340,6 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
             settings.proof_tolerance
         ));
     }
-    if manager == Manager::Kubernetes && !is_elsewhere && used_link(deployment).is_some() {
-        warnings.push(
-            "links and processors are not proved on Kubernetes; the lateness of the forwarder is in the record".into(),
-        );
-    }
     let asks = |pods: &Pods| pods.cpu_request > 0.0 || pods.memory_request_bytes > 0 || pods.image_bytes > 0;
     if manager == Manager::Kubernetes && deployment.placement.pods.as_ref().is_some_and(asks) {
         warnings.push(

@@ -41,9 +41,9 @@ const STREAM_BUDGET_S: f64 = 6.0;
 /// How many measurements run at once.
 const AT_ONCE: usize = 4;
 /// How long processors are kept busy.
-const BURN: Duration = Duration::from_millis(2_000);
+pub(crate) const BURN: Duration = Duration::from_millis(2_000);
 /// Ends every measurement that hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// What was asked and what was measured, for every link and every node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,6 +130,31 @@ impl Check {
     }
 }
 
+/// Nodes whose links can be measured, by the binary in each of them.
+pub(crate) trait Probed {
+    fn plan(&self) -> &RunPlan;
+
+    /// Runs the binary in some nodes at once with some arguments: what each printed.
+    fn run_in(&self, tasks: &[(usize, Vec<String>)], limit: Duration) -> Result<Vec<String>, EmuError>;
+
+    /// What happened on the links since the last report; nothing if they do not watch themselves.
+    fn report_links(&self) -> Result<Option<Report>, EmuError>;
+}
+
+impl Probed for Cluster {
+    fn plan(&self) -> &RunPlan {
+        Cluster::plan(self)
+    }
+
+    fn run_in(&self, tasks: &[(usize, Vec<String>)], limit: Duration) -> Result<Vec<String>, EmuError> {
+        Cluster::run_in(self, tasks, limit)
+    }
+
+    fn report_links(&self) -> Result<Option<Report>, EmuError> {
+        Cluster::report_links(self)
+    }
+}
+
 impl Cluster {
     /// Measures links, puts the quotas into force, measures processors.
     ///
@@ -137,206 +162,232 @@ impl Cluster {
     /// A measurement could not be made. One that does not hold is no error: [`Proof::holds`] says it.
     pub fn prove(&mut self) -> Result<Proof, EmuError> {
         let before = HostTicks::now();
+        let mut proof = Proof::of_links(self, self.run())?;
+        self.limit()?;
+        let plan = Cluster::plan(self);
+        for group in processor_groups(plan) {
+            let tasks: Vec<_> = group.iter().map(|&i| (i, burn(plan, i))).collect();
+            let texts = Cluster::run_in(self, &tasks, LIMIT)?;
+            proof.add_processors(plan, &group, texts.into_iter())?;
+        }
+        proof.since(before);
+        Ok(proof)
+    }
+}
+
+impl Proof {
+    /// Measures links alone.
+    ///
+    /// # Errors
+    /// A measurement could not be made.
+    pub(crate) fn of_links(nodes: &dyn Probed, run: &str) -> Result<Proof, EmuError> {
         // What happened before is not part of the proof.
-        self.links().report()?;
-        let mut checks = self.prove_delays()?;
-        checks.extend(self.prove_losses()?);
-        checks.extend(self.prove_rates()?);
-        let links = self.links().report()?;
-        let plan = self.plan();
-        let factor = plan.proof_tolerance;
-        let mut checks: Vec<Check> = checks.into_iter().map(|check| check.wider(factor)).collect();
+        nodes.report_links()?;
+        let mut checks = prove_delays(nodes)?;
+        checks.extend(prove_losses(nodes)?);
+        checks.extend(prove_rates(nodes)?);
+        let links = nodes.report_links()?;
+        let plan = nodes.plan();
+        let wider = |check: Check| check.wider(plan.proof_tolerance);
+        let mut checks: Vec<Check> = checks.into_iter().map(wider).collect();
         if let Some(report) = &links
             && report.forwarded > 0
         {
             let (p99, limit) = (report.lateness_p99_ns / 1e6, plan.lateness_limit_ns() / 1e6);
             checks.push(Check::new("links", Quantity::LatenessP99Ms, 0.0, p99, limit, report.forwarded));
         }
-        self.limit()?;
-        checks.extend(self.prove_processors()?.into_iter().map(|check| check.wider(factor)));
-        let plan = self.plan();
-        let host_steal = before.zip(HostTicks::now()).map(|(before, now)| now.since(before).stolen);
         Ok(Proof {
-            run: self.run().into(),
+            run: run.into(),
             at: utc(SystemTime::now()),
             deployment: plan.deployment.clone(),
             dilate: plan.dilate,
             holds: checks.iter().all(|check| check.holds),
             checks,
             links,
-            host_steal,
+            host_steal: None,
         })
     }
 
-    fn prove_delays(&self) -> Result<Vec<Check>, EmuError> {
-        let plan = self.plan();
-        let pairs: Vec<(&Path, &Path)> = plan
-            .paths
+    /// Adds what the binary in some nodes says of their processors, in the same order.
+    pub(crate) fn add_processors(
+        &mut self,
+        plan: &RunPlan,
+        nodes: &[usize],
+        texts: impl Iterator<Item = String>,
+    ) -> Result<(), EmuError> {
+        for (&node, text) in nodes.iter().zip(texts) {
+            let check = processor_check(plan, node, &text)?.wider(plan.proof_tolerance);
+            self.holds &= check.holds;
+            self.checks.push(check);
+        }
+        Ok(())
+    }
+
+    /// Says what the hypervisor of this host took while it was made.
+    pub(crate) fn since(&mut self, before: Option<HostTicks>) {
+        self.host_steal = before.zip(HostTicks::now()).map(|(before, now)| now.since(before).stolen);
+    }
+}
+
+fn prove_delays(nodes: &dyn Probed) -> Result<Vec<Check>, EmuError> {
+    let plan = nodes.plan();
+    let pairs: Vec<(&Path, &Path)> = plan
+        .paths
+        .iter()
+        .filter(|path| path.from < path.to)
+        .filter_map(|up| {
+            plan.paths.iter().find(|p| (p.from, p.to) == (up.to, up.from)).map(|down| (up, down))
+        })
+        .collect();
+    let mut checks = Vec::new();
+    for some in pairs.chunks(AT_ONCE) {
+        let jitter_s = some.iter().map(|(up, down)| up.jitter.max(down.jitter).as_secs_f64());
+        let slowest_s = some
             .iter()
-            .filter(|path| path.from < path.to)
-            .filter_map(|up| {
-                plan.paths.iter().find(|p| (p.from, p.to) == (up.to, up.from)).map(|down| (up, down))
+            .flat_map(|(up, down)| [transmission_s(plan, up), transmission_s(plan, down)])
+            .fold(0.0, f64::max);
+        // Probes should neither overtake nor wait for each other: 2 % of the slowest medium.
+        let interval_s =
+            jitter_s.fold(PING_S, |s, jitter| s.max(6.0 * jitter)).max(50.0 * slowest_s * some.len() as f64);
+        let count = ((PING_BUDGET_S / interval_s) as u64).clamp(PINGS.1, PINGS.0);
+        let tasks: Vec<_> = some
+            .iter()
+            .map(|(up, _)| {
+                let interval_us = (interval_s * 1e6) as u64;
+                (
+                    up.from,
+                    vec![
+                        "ping".into(),
+                        address(up.to).to_string(),
+                        count.to_string(),
+                        interval_us.to_string(),
+                    ],
+                )
             })
             .collect();
-        let mut checks = Vec::new();
-        for some in pairs.chunks(AT_ONCE) {
-            let jitter_s = some.iter().map(|(up, down)| up.jitter.max(down.jitter).as_secs_f64());
-            let slowest_s = some
-                .iter()
-                .flat_map(|(up, down)| [transmission_s(plan, up), transmission_s(plan, down)])
-                .fold(0.0, f64::max);
-            // Probes should neither overtake nor wait for each other: 2 % of the slowest medium.
-            let interval_s = jitter_s
-                .fold(PING_S, |s, jitter| s.max(6.0 * jitter))
-                .max(50.0 * slowest_s * some.len() as f64);
-            let count = ((PING_BUDGET_S / interval_s) as u64).clamp(PINGS.1, PINGS.0);
-            let tasks: Vec<_> = some
-                .iter()
-                .map(|(up, _)| {
-                    let interval_us = (interval_s * 1e6) as u64;
-                    (
-                        up.from,
-                        vec![
-                            "ping".into(),
-                            address(up.to).to_string(),
-                            count.to_string(),
-                            interval_us.to_string(),
-                        ],
-                    )
-                })
-                .collect();
-            for ((up, down), text) in some.iter().zip(self.run_in(&tasks, LIMIT)?) {
-                let ping: Ping = self.read(up.from, &text)?;
-                let n = ping.received;
-                checks.extend(delay_checks(plan, up, ping.up_mean_ns, ping.up_sd_ns, n));
-                checks.extend(delay_checks(plan, down, ping.down_mean_ns, ping.down_sd_ns, n));
-            }
+        for ((up, down), text) in some.iter().zip(nodes.run_in(&tasks, LIMIT)?) {
+            let ping: Ping = read(plan, up.from, &text)?;
+            let n = ping.received;
+            checks.extend(delay_checks(plan, up, ping.up_mean_ns, ping.up_sd_ns, n));
+            checks.extend(delay_checks(plan, down, ping.down_mean_ns, ping.down_sd_ns, n));
         }
-        Ok(checks)
     }
+    Ok(checks)
+}
 
-    fn prove_losses(&self) -> Result<Vec<Check>, EmuError> {
-        let plan = self.plan();
-        let paths: Vec<&Path> = plan.paths.iter().collect();
-        let mut checks = Vec::new();
-        for some in paths.chunks(AT_ONCE) {
-            let tasks: Vec<_> = some
-                .iter()
-                .map(|path| {
-                    let sharing = some.iter().filter(|other| other.medium == path.medium).count() as f64;
-                    let transmission_s = transmission_s(plan, path);
-                    // Half of the medium, so that nothing meets a full queue.
-                    let most_hz =
-                        if transmission_s > 0.0 { 0.5 / transmission_s / sharing } else { STREAM_HZ };
-                    let rate_hz = most_hz.clamp(1.0, STREAM_HZ);
-                    let wanted = if path.loss > 0.0 { STREAM.1 } else { STREAM.0 };
-                    let count = wanted.min((rate_hz * STREAM_BUDGET_S) as u64).max(1);
-                    let words = [
-                        "stream".into(),
-                        address(path.to).to_string(),
-                        count.to_string(),
-                        (rate_hz as u64).to_string(),
-                    ];
-                    (path.from, words.to_vec())
-                })
-                .collect();
-            for (path, text) in some.iter().zip(self.run_in(&tasks, LIMIT)?) {
-                let Stream { sent, received } = self.read(path.from, &text)?;
-                let lost = 1.0 - received as f64 / sent.max(1) as f64;
-                // 3.29 standard deviations hold 99.9 %; one packet more or less is no evidence.
-                let n = sent.max(1) as f64;
-                let tolerance = 3.29 * (path.loss * (1.0 - path.loss) / n).sqrt() + 1.0 / n;
-                checks.push(Check::new(
-                    &name(plan, path),
-                    Quantity::LossPercent,
-                    path.loss * 100.0,
-                    lost * 100.0,
-                    tolerance * 100.0,
-                    sent,
-                ));
-            }
-        }
-        Ok(checks)
-    }
-
-    fn prove_rates(&self) -> Result<Vec<Check>, EmuError> {
-        let plan = self.plan();
-        let mut checks = Vec::new();
-        for (number, medium) in plan.media.iter().enumerate() {
-            let Some(rate_bit_s) = medium.rate_bit_s else { continue };
-            let Some(path) = plan.paths.iter().find(|path| path.medium == number) else { continue };
-            // Enough frames that one more or less is 1 %.
-            let length_s = (100.0 * FRAME_BITS / rate_bit_s).clamp(1.0, 20.0);
-            let words = [
-                "flood".into(),
-                address(path.to).to_string(),
-                ((rate_bit_s * 1.2) as u64).max(1).to_string(),
-                ((length_s * 1e3) as u64).to_string(),
-            ];
-            let text = self.run_in(&[(path.from, words.to_vec())], LIMIT)?.remove(0);
-            let flood: Flood = self.read(path.from, &text)?;
-            let measured = if flood.span_ns == 0 {
-                0.0
-            } else {
-                flood.frames as f64 * flood.frame_bits * 1e3 / flood.span_ns as f64
-            };
-            let asked = rate_bit_s / 1e6 * (1.0 - path.loss);
+fn prove_losses(nodes: &dyn Probed) -> Result<Vec<Check>, EmuError> {
+    let plan = nodes.plan();
+    let paths: Vec<&Path> = plan.paths.iter().collect();
+    let mut checks = Vec::new();
+    for some in paths.chunks(AT_ONCE) {
+        let tasks: Vec<_> = some
+            .iter()
+            .map(|path| {
+                let sharing = some.iter().filter(|other| other.medium == path.medium).count() as f64;
+                let transmission_s = transmission_s(plan, path);
+                // Half of the medium, so that nothing meets a full queue.
+                let most_hz = if transmission_s > 0.0 { 0.5 / transmission_s / sharing } else { STREAM_HZ };
+                let rate_hz = most_hz.clamp(1.0, STREAM_HZ);
+                let wanted = if path.loss > 0.0 { STREAM.1 } else { STREAM.0 };
+                let count = wanted.min((rate_hz * STREAM_BUDGET_S) as u64).max(1);
+                let words = [
+                    "stream".into(),
+                    address(path.to).to_string(),
+                    count.to_string(),
+                    (rate_hz as u64).to_string(),
+                ];
+                (path.from, words.to_vec())
+            })
+            .collect();
+        for (path, text) in some.iter().zip(nodes.run_in(&tasks, LIMIT)?) {
+            let Stream { sent, received } = read(plan, path.from, &text)?;
+            let lost = 1.0 - received as f64 / sent.max(1) as f64;
+            // 3.29 standard deviations hold 99.9 %; one packet more or less is no evidence.
+            let n = sent.max(1) as f64;
+            let tolerance = 3.29 * (path.loss * (1.0 - path.loss) / n).sqrt() + 1.0 / n;
             checks.push(Check::new(
                 &name(plan, path),
-                Quantity::RateMbitS,
-                asked,
-                measured,
-                asked * 0.05,
-                flood.frames,
+                Quantity::LossPercent,
+                path.loss * 100.0,
+                lost * 100.0,
+                tolerance * 100.0,
+                sent,
             ));
         }
-        Ok(checks)
     }
+    Ok(checks)
+}
 
-    /// Nodes are measured together as far as they leave a quarter of the host idle.
-    fn prove_processors(&self) -> Result<Vec<Check>, EmuError> {
-        let plan = self.plan();
-        let host = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        let mut room = 0.0;
-        for (i, node) in plan.nodes.iter().enumerate() {
-            match groups.last_mut() {
-                Some(group) if node.cpus <= room => group.push(i),
-                _ => {
-                    groups.push(vec![i]);
-                    room = 0.75 * host;
-                }
-            }
-            room -= node.cpus;
-        }
-        let mut checks = Vec::new();
-        for group in groups {
-            let words = |cores: u32| vec!["burn".into(), cores.to_string(), BURN.as_millis().to_string()];
-            let tasks: Vec<_> = group.iter().map(|&i| (i, words(plan.nodes[i].cores))).collect();
-            for (i, text) in group.into_iter().zip(self.run_in(&tasks, LIMIT)?) {
-                let node = &plan.nodes[i];
-                let burn: Burn = self.read(i, &text)?;
-                let measured = burn.cpu_ns as f64 / burn.wall_ns.max(1) as f64;
-                let (what, asked) = (&node.name, node.cpus);
-                let samples = burn.wall_ns / 1_000_000;
-                checks.push(Check::new(
-                    what,
-                    Quantity::ProcessorCores,
-                    asked,
-                    measured,
-                    asked * 0.05,
-                    samples,
-                ));
-            }
-        }
-        Ok(checks)
+fn prove_rates(nodes: &dyn Probed) -> Result<Vec<Check>, EmuError> {
+    let plan = nodes.plan();
+    let mut checks = Vec::new();
+    for (number, medium) in plan.media.iter().enumerate() {
+        let Some(rate_bit_s) = medium.rate_bit_s else { continue };
+        let Some(path) = plan.paths.iter().find(|path| path.medium == number) else { continue };
+        // Enough frames that one more or less is 1 %.
+        let length_s = (100.0 * FRAME_BITS / rate_bit_s).clamp(1.0, 20.0);
+        let words = [
+            "flood".into(),
+            address(path.to).to_string(),
+            ((rate_bit_s * 1.2) as u64).max(1).to_string(),
+            ((length_s * 1e3) as u64).to_string(),
+        ];
+        let text = nodes.run_in(&[(path.from, words.to_vec())], LIMIT)?.remove(0);
+        let flood: Flood = read(plan, path.from, &text)?;
+        let measured = if flood.span_ns == 0 {
+            0.0
+        } else {
+            flood.frames as f64 * flood.frame_bits * 1e3 / flood.span_ns as f64
+        };
+        let asked = rate_bit_s / 1e6 * (1.0 - path.loss);
+        checks.push(Check::new(
+            &name(plan, path),
+            Quantity::RateMbitS,
+            asked,
+            measured,
+            asked * 0.05,
+            flood.frames,
+        ));
     }
+    Ok(checks)
+}
 
-    fn read<T: for<'a> Deserialize<'a>>(&self, node: usize, text: &str) -> Result<T, EmuError> {
-        let name = &self.plan().nodes[node].name;
-        serde_json::from_str(text)
-            .map_err(|bad| EmuError::node(name, "measure", format!("it says `{text}`: {bad}")))
+/// Nodes whose processors are measured together, as far as they leave a quarter of the host idle.
+pub(crate) fn processor_groups(plan: &RunPlan) -> Vec<Vec<usize>> {
+    let host = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0.0;
+    for (i, node) in plan.nodes.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if node.cpus <= room => group.push(i),
+            _ => {
+                groups.push(vec![i]);
+                room = 0.75 * host;
+            }
+        }
+        room -= node.cpus;
     }
+    groups
+}
+
+/// What the binary is told to keep a node's processors busy.
+pub(crate) fn burn(plan: &RunPlan, node: usize) -> Vec<String> {
+    vec!["burn".into(), plan.nodes[node].cores.to_string(), BURN.as_millis().to_string()]
+}
+
+/// What it says, against the node's quota.
+fn processor_check(plan: &RunPlan, i: usize, text: &str) -> Result<Check, EmuError> {
+    let node = &plan.nodes[i];
+    let burn: Burn = read(plan, i, text)?;
+    let measured = burn.cpu_ns as f64 / burn.wall_ns.max(1) as f64;
+    let (what, asked) = (&node.name, node.cpus);
+    let samples = burn.wall_ns / 1_000_000;
+    Ok(Check::new(what, Quantity::ProcessorCores, asked, measured, asked * 0.05, samples))
+}
+
+fn read<T: for<'a> Deserialize<'a>>(plan: &RunPlan, node: usize, text: &str) -> Result<T, EmuError> {
+    serde_json::from_str(text)
+        .map_err(|bad| EmuError::node(&plan.nodes[node].name, "measure", format!("it says `{text}`: {bad}")))
 }
 
 #[derive(Deserialize)]

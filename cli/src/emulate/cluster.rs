@@ -59,13 +59,18 @@ pub fn own(means: &Means, how: &How, plan: &Plan) -> Result<Option<Box<Managed>>
     if on_it().next().is_none() {
         return Ok(None);
     }
-    let Some(binaries) = &how.kube_binaries else {
-        return Err(Failure::Refused {
-            message: "this measurement was begun on a cluster of our own".into(),
-            hint: Some("name the folder of its binaries again, by `--kube-binaries DIR`".into()),
-        });
+    let makings = match (&how.kube_binaries, &how.node_image) {
+        (Some(binaries), _) => Makings::find(binaries)?,
+        (None, Some(image)) => Makings::Image(image.clone()),
+        (None, None) => {
+            return Err(Failure::Refused {
+                message: "this measurement was begun on a cluster of our own".into(),
+                hint: Some(
+                    "name what it is made of again, by `--kube-binaries DIR` or `--node-image IMAGE`".into(),
+                ),
+            });
+        }
     };
-    let makings = Makings::find(binaries)?;
     let tools = tools(means.agent.as_deref(), &means.state, &plan.settings)?;
     let access = Access {
         kubeconfig: None,

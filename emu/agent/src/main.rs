@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use offing_app::AppError;
 
-const USAGE: &str = "usage: offing-agent serve
+const USAGE: &str = "usage: offing-agent serve [DEVICE]
        offing-agent ping ADDRESS COUNT INTERVAL_US
        offing-agent stream ADDRESS COUNT PACKETS_PER_S
        offing-agent flood ADDRESS RATE_BIT_S DURATION_MS
@@ -60,7 +60,8 @@ fn main() -> ExitCode {
 /// Does what is asked and says what was measured, as JSON.
 fn role(args: &[&str]) -> io::Result<String> {
     match args {
-        ["serve"] => server::serve(),
+        ["serve"] => server::serve("eth0"),
+        ["serve", device] => server::serve(device),
         ["ping", peer, count, interval] => {
             client::ping(address(peer)?, number(count)?, Duration::from_micros(number(interval)?))
         }

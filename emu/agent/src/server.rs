@@ -14,8 +14,8 @@ const SAMPLE: Duration = Duration::from_millis(20);
 /// A TCP transfer is measured from here on: before, it looks for its rate.
 const RAMP: Duration = Duration::from_millis(1_000);
 
-/// Answers until it is killed.
-pub fn serve() -> io::Result<String> {
+/// Answers until it is killed. Other nodes are behind a device of this name.
+pub fn serve(device: &str) -> io::Result<String> {
     let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
     packet::prepare(&udp)?;
     let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
@@ -44,7 +44,7 @@ pub fn serve() -> io::Result<String> {
                 continue;
             }
             Purpose::Flood => {
-                floods.entry(packet.stream).or_insert_with(Flood::default).sample()?;
+                floods.entry(packet.stream).or_insert_with(Flood::default).sample(device)?;
                 continue;
             }
             Purpose::Counted => {
@@ -69,10 +69,10 @@ struct Flood {
 }
 
 impl Flood {
-    fn sample(&mut self) -> io::Result<()> {
+    fn sample(&mut self, device: &str) -> io::Result<()> {
         let now = Instant::now();
         if self.samples.last().is_none_or(|(at, _)| now - *at >= SAMPLE) {
-            let frames = frames_received()?;
+            let frames = frames_received(device)?;
             self.samples.push((Instant::now(), frames));
         }
         Ok(())
@@ -87,12 +87,16 @@ impl Flood {
     }
 }
 
-/// Frames that the node's network device has received.
-fn frames_received() -> io::Result<u64> {
+/// Frames that a network device of the node has received.
+fn frames_received(device: &str) -> io::Result<u64> {
     let table = fs::read_to_string("/proc/net/dev")?;
-    let line = table.lines().find_map(|line| line.trim_start().strip_prefix("eth0:"));
-    let frames = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|text| text.parse().ok());
-    frames.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no device `eth0` in /proc/net/dev"))
+    let of = |line: &str| -> Option<u64> {
+        let counters = line.trim_start().strip_prefix(device)?.strip_prefix(':')?;
+        counters.split_whitespace().nth(1)?.parse().ok()
+    };
+    table.lines().find_map(of).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, format!("no device `{device}` in /proc/net/dev"))
+    })
 }
 
 /// Reads to the end, then says how many bytes came in how many nanoseconds after the ramp.

@@ -5,14 +5,17 @@
 //! control plane ---- a network of the engine (eth0): API server, kubelets, images ---- nodes
 //! node <---- link0: the forwarder, rates and delays of the plan, all traffic between pods of these two ----> node
 //! ```
+//! Links are proved before pods are made: our binary in each node probes the others over `link0`.
+//!
 //! The server's binaries are the user's; everything else a node needs (a container runtime, network tools) is this
-//! machine's own `/usr`, which nodes see read-only. A node offers what its tier has (cores x quota, memory); what its
-//! kubelet and runtime use comes on top and is not limited. The cluster is made once per measurement, with as many nodes of
-//! each tier as any deployment has; links are made anew for each run.
+//! machine's own `/usr`, which nodes see read-only. Or all of it is in an image of the user's ([`Makings`]). A node offers
+//! what its tier has (cores x quota, memory); what its kubelet and runtime use comes on top and is not limited. The cluster
+//! is made once per measurement, with as many nodes of each tier as any deployment has; links are made anew for each run.
 //!
 //! Nodes have no default route and pods no way out: see routes.sh. The scripts that run in the containers are those of
 //! lab/kubernetes.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::fs;
@@ -35,9 +38,10 @@ use crate::cluster::{Tools, address};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, LABEL_KIND, LABEL_RUN, Ledger};
-use crate::links::forwarder::{Attachment, Forwarder, Spec};
+use crate::links::forwarder::{Attachment, Forwarder, Report, Spec};
 use crate::plan::RunPlan;
-use crate::provider::docker::{Docker, TAG, container_prefix, image_name, namespace};
+use crate::proof::{Probed, Proof};
+use crate::provider::docker::{AGENT, Docker, TAG, Task, container_prefix, image_name, namespace};
 
 /// The device of a node that leads to other nodes.
 const LINK: &str = "link0";
@@ -54,8 +58,16 @@ const BINARIES: [&str; 8] = [
 ];
 /// What nodes need of this machine's own.
 const PROGRAMS: [&str; 7] = ["containerd", "runc", "ctr", "iptables", "conntrack", "ip", "mount"];
-/// Where plugins of the container network are looked for.
-const PLUGINS: [&str; 3] = ["cni", "/opt/cni/bin", "/usr/lib/cni"];
+/// What the scripts need beside that, where nothing is this machine's own.
+const SHELL: [&str; 6] = ["bash", "mkdir", "mountpoint", "mv", "sed", "sleep"];
+/// Plugins of the container network.
+const PLUGINS: [&str; 3] = ["bridge", "host-local", "portmap"];
+/// Where they are looked for on this machine, and in an image.
+const PLUGIN_FOLDERS: [&str; 3] = ["cni", "/opt/cni/bin", "/usr/lib/cni"];
+const PLUGIN_FOLDERS_OF_IMAGE: [&str; 2] = ["/opt/cni", "/opt/cni/bin"];
+/// Where programs are looked for.
+const PATH_OF_HOST: &str = "/opt/k8s:/usr/sbin:/usr/bin";
+const PATH_OF_IMAGE: &str = "/opt/k8s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The scripts and configurations that run in the containers.
 const SCRIPTS: [(&str, &str); 6] = [
     ("cp.sh", include_str!("../../../lab/kubernetes/cp.sh")),
@@ -90,13 +102,20 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// What a cluster is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Makings {
-    binaries: PathBuf,
-    plugins: PathBuf,
+pub enum Makings {
+    /// The server's binaries and the plugins of the container network, in folders; all else is this machine's.
+    Binaries {
+        /// Of Kubernetes and etcd.
+        binaries: PathBuf,
+        /// Of containernetworking.
+        plugins: PathBuf,
+    },
+    /// An image of the engine with all of it inside.
+    Image(String),
 }
 
 impl Makings {
-    /// Finds everything.
+    /// Finds everything on this machine.
     ///
     /// # Errors
     /// [`EmuError::Refused`] with everything that is missing.
@@ -120,22 +139,32 @@ impl Makings {
                 missing.join(", ")
             ));
         }
-        let places = PLUGINS.map(|place| binaries.join(place)).into_iter();
+        let places = PLUGIN_FOLDERS.map(|place| binaries.join(place)).into_iter();
         let mut places = places.chain(binaries.parent().map(|parent| parent.join("cni")));
-        let plugins =
-            places.find(|place| ["bridge", "host-local", "portmap"].iter().all(|n| place.join(n).is_file()));
+        let plugins = places.find(|place| PLUGINS.iter().all(|name| place.join(name).is_file()));
         if plugins.is_none() {
             reasons.push(format!(
                 "there are no plugins `bridge`, `host-local` and `portmap` in {}; on Debian, install \
                  containernetworking-plugins",
-                PLUGINS.map(|place| binaries.join(place).display().to_string()).join(", ")
+                PLUGIN_FOLDERS.map(|place| binaries.join(place).display().to_string()).join(", ")
             ));
         }
         match plugins {
-            Some(plugins) if reasons.is_empty() => Ok(Makings { binaries, plugins }),
+            Some(plugins) if reasons.is_empty() => Ok(Makings::Binaries { binaries, plugins }),
             _ => Err(EmuError::Refused(reasons)),
         }
     }
+}
+
+/// A script that prints what an image does not have.
+fn missing_in_image() -> String {
+    let programs = [&BINARIES[..], &PROGRAMS[..], &SHELL[..]].concat().join(" ");
+    let [first, second] = PLUGIN_FOLDERS_OF_IMAGE;
+    format!(
+        "for p in {programs}; do command -v $p >/dev/null || echo $p; done; \
+         for p in {}; do [ -x {first}/$p ] || [ -x {second}/$p ] || echo {second}/$p; done",
+        PLUGINS.join(" ")
+    )
 }
 
 /// A tier of the cluster: as much as any deployment wants of it.
@@ -176,6 +205,15 @@ struct Made {
     process: i64,
 }
 
+/// What all containers of a cluster share.
+#[derive(Clone)]
+struct Common {
+    image: String,
+    environment: Vec<String>,
+    /// First three numbers of their network.
+    net: String,
+}
+
 /// A cluster of our own. Dropping it removes it; what cannot be removed stays in the ledger.
 pub struct Own {
     docker: Docker,
@@ -207,7 +245,7 @@ impl Own {
             .map_err(|cause| EmuError::file(&tools.state, cause))?;
         let tools = tools.clone();
         let mut own = Own { docker, run, ledger: Some(ledger), folder, nodes: Vec::new(), tools };
-        own.prepare(&binary)?;
+        own.prepare(makings, &binary)?;
         let net = own.network()?;
         own.containers(makings, &sizes, &net)?;
         let kubeconfig = own.kubeconfig()?;
@@ -230,7 +268,7 @@ impl Own {
     }
 
     /// Folder, scripts and images; and what the kubelet will change.
-    fn prepare(&mut self, binary: &[u8]) -> Result<(), EmuError> {
+    fn prepare(&mut self, makings: &Makings, binary: &[u8]) -> Result<(), EmuError> {
         let folder = self.folder.clone();
         self.making(Kind::Folder, &folder.display().to_string())?;
         let write = |name: &str, bytes: &[u8]| {
@@ -245,6 +283,11 @@ impl Own {
         for (name, text) in SCRIPTS {
             write(&format!("lab/{name}"), text.as_bytes())?;
         }
+        // For the proof of the links.
+        write("offing-agent", binary)?;
+        let path = folder.join("offing-agent");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .map_err(|cause| EmuError::file(&path, cause))?;
         let state = folder.join("state");
         fs::create_dir_all(&state).map_err(|cause| EmuError::file(&state, cause))?;
         // What holds a sandbox does nothing, and so does our binary when nobody asks it anything.
@@ -260,11 +303,44 @@ impl Own {
                 self.making(Kind::Sysctl, &format!("{parameter}={}", value.trim()))?;
             }
         }
-        // The nodes' root: a few folders; /usr comes from this machine.
-        let name = image_name(&self.run);
-        self.making(Kind::Image, &name)?;
-        let root = root().map_err(|cause| EmuError::engine("hold the root of a node", cause))?;
-        self.docker.import_archive(&self.run, &name, root)
+        match makings {
+            Makings::Image(image) => self.look_into(image),
+            Makings::Binaries { .. } => {
+                // The nodes' root: a few folders; /usr comes from this machine.
+                let name = image_name(&self.run);
+                self.making(Kind::Image, &name)?;
+                let root = root().map_err(|cause| EmuError::engine("hold the root of a node", cause))?;
+                self.docker.import_archive(&self.run, &name, root)
+            }
+        }
+    }
+
+    /// Whether an image has everything.
+    fn look_into(&mut self, image: &str) -> Result<(), EmuError> {
+        if !self.docker.has_image(image)? {
+            return Err(EmuError::Refused(vec![format!(
+                "the engine of this host has no image `{image}`; load it by `docker load`, `docker import` or \
+                 `docker pull`"
+            )]));
+        }
+        let container = format!("{}look", container_prefix(&self.run));
+        self.making(Kind::Container, &container)?;
+        let labels = [(LABEL_RUN, self.run.as_str()), (LABEL_KIND, Kind::Container.name())];
+        let said = self.docker.run_to_end(
+            &container,
+            ContainerCreateBody {
+                image: Some(image.into()),
+                entrypoint: Some(vec!["sh".into(), "-c".into(), missing_in_image()]),
+                env: Some(vec![format!("PATH={PATH_OF_IMAGE}")]),
+                labels: Some(labels.map(|(key, value)| (key.to_string(), value.to_string())).into()),
+                host_config: Some(HostConfig { network_mode: Some("none".into()), ..HostConfig::default() }),
+                ..ContainerCreateBody::default()
+            },
+        )?;
+        match said.split_whitespace().collect::<Vec<_>>().join(", ") {
+            missing if missing.is_empty() => Ok(()),
+            missing => Err(EmuError::Refused(vec![format!("the image `{image}` does not hold {missing}")])),
+        }
     }
 
     /// A network that no other has: its first three numbers.
@@ -289,29 +365,34 @@ impl Own {
                 "{count} nodes, and a cluster of ours has at most 200"
             )]));
         }
-        let environment = vec![
-            "PATH=/opt/k8s:/usr/sbin:/usr/bin".to_string(),
-            format!("NET={net}"),
-            format!("NODES={count}"),
-        ];
+        let path = match makings {
+            Makings::Binaries { .. } => PATH_OF_HOST,
+            Makings::Image(_) => PATH_OF_IMAGE,
+        };
+        let environment = vec![format!("PATH={path}"), format!("NET={net}"), format!("NODES={count}")];
         let folder = self.folder.clone();
         let bind = |what: &str, place: &str| format!("{}:{place}", folder.join(what).display());
-        let mut binds = vec![
-            "/usr:/usr:ro".to_string(),
-            "/etc/alternatives:/etc/alternatives:ro".into(),
-            "/etc/ssl:/etc/ssl:ro".into(),
-            "/etc/ld.so.cache:/etc/ld.so.cache:ro".into(),
-            format!("{}:/opt/k8s:ro", makings.binaries.display()),
-            bind("lab", "/lab:ro"),
-        ];
-        let common = (environment, net.to_string());
+        let mut binds = vec![bind("lab", "/lab:ro")];
+        if let Makings::Binaries { binaries, .. } = makings {
+            let ours = ["/usr", "/etc/alternatives", "/etc/ssl", "/etc/ld.so.cache"];
+            binds.extend(ours.map(|path| format!("{path}:{path}:ro")));
+            binds.push(format!("{}:/opt/k8s:ro", binaries.display()));
+        }
+        let image = match makings {
+            Makings::Binaries { .. } => format!("{}{TAG}", image_name(&self.run)),
+            Makings::Image(image) => image.clone(),
+        };
+        let common = Common { image, environment, net: net.into() };
         let own = [binds.clone(), vec![bind("state", "/state")]].concat();
         self.container("cp", 2, &common, own, &["/var/lib/etcd"], &["bash", "/lab/cp.sh"])?;
         binds.extend([
             bind("state", "/state:ro"),
             bind("images", "/images:ro"),
-            format!("{}:/opt/cni:ro", makings.plugins.display()),
+            bind("offing-agent", &format!("{AGENT}:ro")),
         ]);
+        if let Makings::Binaries { plugins, .. } = makings {
+            binds.push(format!("{}:/opt/cni:ro", plugins.display()));
+        }
         let host = crate::doctor::host();
         let mut number = 0;
         for size in sizes {
@@ -328,8 +409,8 @@ impl Own {
                 let tier = super::objects::label(&size.tier);
                 let arguments =
                     format!("KUBELET_ARGS=--node-labels=tier={tier} --system-reserved={reserved}");
-                let environment = [common.0.clone(), vec![arguments]].concat();
-                let common = (environment, net.to_string());
+                let environment = [common.environment.clone(), vec![arguments]].concat();
+                let common = Common { environment, ..common.clone() };
                 let (volumes, words) = (["/var/lib/containerd", "/var/lib/kubelet"], number.to_string());
                 let command = ["bash", "/lab/node.sh", &words];
                 let process =
@@ -344,7 +425,7 @@ impl Own {
         &mut self,
         name: &str,
         last: usize,
-        (environment, net): &(Vec<String>, String),
+        Common { image, environment, net }: &Common,
         binds: Vec<String>,
         volumes: &[&str],
         command: &[&str],
@@ -362,7 +443,7 @@ impl Own {
         let labels = [(LABEL_RUN, self.run.as_str()), (LABEL_KIND, Kind::Container.name())];
         let unconfined = ["seccomp", "apparmor"].map(|what| format!("{what}=unconfined"));
         let body = ContainerCreateBody {
-            image: Some(format!("{}{TAG}", image_name(&self.run))),
+            image: Some(image.clone()),
             entrypoint: Some(command.iter().map(ToString::to_string).collect()),
             hostname: Some(name.into()),
             env: Some(environment.clone()),
@@ -511,6 +592,14 @@ impl Own {
         Ok(Some(forwarder))
     }
 
+    /// Measures the links of a plan, by a probe in each node.
+    ///
+    /// # Errors
+    /// A measurement could not be made. One that does not hold is no error: [`Proof::holds`] says it.
+    pub fn prove(&self, plan: &RunPlan, links: Option<&RefCell<Forwarder>>) -> Result<Proof, EmuError> {
+        Proof::of_links(&Linked { own: self, plan, links }, &self.run)
+    }
+
     /// Removes everything.
     ///
     /// # Errors
@@ -531,6 +620,39 @@ impl Drop for Own {
     fn drop(&mut self) {
         // What cannot be removed now stays in the ledger, for `down`.
         let _ = self.clear();
+    }
+}
+
+/// The nodes of a plan with the links between them.
+struct Linked<'l> {
+    own: &'l Own,
+    plan: &'l RunPlan,
+    /// Nothing where nothing is sent.
+    links: Option<&'l RefCell<Forwarder>>,
+}
+
+impl Probed for Linked<'_> {
+    fn plan(&self) -> &RunPlan {
+        self.plan
+    }
+
+    fn run_in(&self, tasks: &[(usize, Vec<String>)], limit: Duration) -> Result<Vec<String>, EmuError> {
+        let made = self.own.of(self.plan);
+        let task = |(node, arguments): &(usize, Vec<String>)| Task {
+            container: format!("{}{}", container_prefix(&self.own.run), made[*node].name),
+            node: self.plan.nodes[*node].name.clone(),
+            step: arguments.join(" "),
+            arguments: arguments.clone(),
+            input: String::new(),
+            limit,
+        };
+        let tasks: Vec<Task> = tasks.iter().map(task).collect();
+        let check = || self.links.map_or(Ok(()), |links| links.borrow_mut().check());
+        self.own.docker.run_all(&tasks, &check)
+    }
+
+    fn report_links(&self) -> Result<Option<Report>, EmuError> {
+        self.links.map(|links| links.borrow_mut().report()).transpose()
     }
 }
 
@@ -628,6 +750,18 @@ mod tests {
         let told: Vec<_> = sizes.iter().map(|size| (size.tier.as_str(), size.nodes, size.cpus)).collect();
         assert_eq!(told, [("endpoint", 3, 0.5), ("cloud", 1, 2.0)]);
         assert_eq!((sizes[0].memory_bytes, sizes[1].memory_bytes), (Some(1 << 30), None));
+    }
+
+    #[test]
+    fn what_an_image_lacks_is_printed_by_the_script_one_per_line() {
+        let run = |script: &str| Command::new("sh").args(["-c", script]).output().unwrap();
+        let said = run(&missing_in_image());
+        assert!(said.status.success() || said.status.code() == Some(1), "{said:?}");
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        // This machine has a shell and no folder of the control plane.
+        assert!(said.lines().any(|line| line == "kube-controller-manager"), "{said}");
+        assert!(!said.lines().any(|line| line == "sed"), "{said}");
+        assert!(said.lines().all(|line| !line.contains(' ')), "{said}");
     }
 
     #[test]

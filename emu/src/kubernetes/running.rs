@@ -32,13 +32,16 @@ use super::watching::{Fault, News, Pods, Watch};
 use super::{KubernetesFacts, NodeFacts};
 use crate::application::{Role, Workload, lead_s, roles, schedule};
 use crate::bench::{MARGIN, conclude};
-use crate::collect::{Counters, HostFacts, NodeUse};
+use crate::campaign::unproved;
+use crate::collect::{Counters, HostFacts, HostTicks, NodeUse};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::ledger::{Kind, LABEL_RUN, Ledger, Resource, utc};
 use crate::links::forwarder::{Forwarder, Report};
 use crate::observed::{Facts, Observed};
 use crate::plan::{RunPlan, times};
+use crate::proof::{self, Proof};
+use crate::provider::docker::AGENT;
 
 /// How often a wait looks whether the user has had enough.
 const LOOK: Duration = Duration::from_millis(100);
@@ -77,6 +80,10 @@ pub struct Ground<'g> {
     pub hostnames: Vec<String>,
     /// The links between them; nothing where nothing is sent.
     pub links: Option<&'g RefCell<Forwarder>>,
+    /// What was measured of the links. Quotas are measured in the pods.
+    pub proof: Proof,
+    /// The host's processor time before that.
+    pub before: Option<HostTicks>,
 }
 
 /// What is measured.
@@ -101,7 +108,7 @@ pub fn measure(
     access: &Access,
     state: &Path,
     asked: Asked<'_>,
-    ground: Option<&Ground<'_>>,
+    ground: Option<Ground<'_>>,
     reach: &mut dyn FnMut(crate::campaign::Step) -> Result<(), EmuError>,
 ) -> Result<Observed, EmuError> {
     let Asked { plan, deployment, workload } = asked;
@@ -116,9 +123,21 @@ pub fn measure(
     let address = |node: usize| addresses.get(&node).copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
     let roles = roles(deployment, plan, workload, schedule, lead_s, &address);
     let span = [times(deployment.warm_up, plan.dilate).as_nanos(), schedule.emit_for_ns];
-    let hostnames = ground.map(|ground| &ground.hostnames[..]);
-    let links = ground.and_then(|ground| ground.links);
+    let hostnames = ground.as_ref().map(|ground| &ground.hostnames[..]);
     let (mut pods, mut watch) = runtime.block_on(made.raise(&roles, span, hostnames))?;
+    let links = ground.as_ref().and_then(|ground| ground.links);
+    let mut proof = None;
+    if let Some(ground) = ground {
+        let proof = proof.insert(ground.proof);
+        runtime.block_on(made.prove_processors(&mut pods, &mut watch, proof))?;
+        proof.since(ground.before);
+    }
+    if let Some(proof) = proof.take_if(|proof| !proof.holds) {
+        reach(crate::campaign::Step::Removing)?;
+        drop(watch);
+        made.clear()?;
+        return Ok(unproved(plan, proof));
+    }
     reach(crate::campaign::Step::Measuring)?;
     let limit = Duration::from_nanos(schedule.emit_for_ns + schedule.drain_ns + GRACE_NS) + MARGIN;
     let ran = runtime.block_on(made.run(&mut pods, &mut watch, lead_s, span, limit, links))?;
@@ -158,7 +177,7 @@ pub fn measure(
     drop(watch);
     reach(crate::campaign::Step::Removing)?;
     made.clear()?;
-    Ok(observed)
+    Ok(Observed { proof, ..observed })
 }
 
 /// What pods have reported.
@@ -516,8 +535,26 @@ impl<'c> Made<'c> {
         answers.iter().enumerate().map(read).collect()
     }
 
-    /// Tells all pods something at once: what each answers, and when the answer was there. That takes up to the first of two
-    /// spans if nothing breaks, and is given up after the second.
+    /// Measures the quotas of all pods.
+    async fn prove_processors(
+        &self,
+        pods: &mut Pods,
+        watch: &mut Watch,
+        proof: &mut Proof,
+    ) -> Result<(), EmuError> {
+        for group in proof::processor_groups(self.plan) {
+            let burn = |&i: &usize| (i, proof::burn(self.plan, i));
+            let asked: Vec<_> = group.iter().map(burn).collect();
+            let step = "have its processors measured";
+            let answers =
+                self.ask_all(pods, watch, &asked, [proof::BURN + USUAL, proof::LIMIT], step).await?;
+            let texts = answers.into_iter().map(|(_, text)| text);
+            proof.add_processors(self.plan, &group, texts)?;
+        }
+        Ok(())
+    }
+
+    /// Tells all pods something at once, as [`Made::ask_all`].
     async fn tell_all(
         &self,
         pods: &mut Pods,
@@ -526,22 +563,36 @@ impl<'c> Made<'c> {
         [usual, limit]: [Duration; 2],
         step: &str,
     ) -> Result<Vec<(Instant, String)>, EmuError> {
+        let words: Vec<String> = ["tell"].iter().chain(words).map(ToString::to_string).collect();
+        let asked: Vec<_> = (0..pods.starts.len()).map(|i| (i, words.clone())).collect();
+        self.ask_all(pods, watch, &asked, [usual, limit], step).await
+    }
+
+    /// Runs the binary in some pods at once with some arguments: what each answers, and when the answer was there. That
+    /// takes up to the first of two spans if nothing breaks, and is given up after the second.
+    async fn ask_all(
+        &self,
+        pods: &mut Pods,
+        watch: &mut Watch,
+        asked: &[(usize, Vec<String>)],
+        [usual, limit]: [Duration; 2],
+        step: &str,
+    ) -> Result<Vec<(Instant, String)>, EmuError> {
         let mut running = JoinSet::new();
-        for (i, start) in pods.starts.iter().enumerate() {
-            let (api, pod) = (self.api::<Pod>(), start.pod.clone());
-            let words: Vec<String> =
-                ["/offing-agent", "tell"].iter().chain(words).map(ToString::to_string).collect();
-            running.spawn(async move { (i, exec(&api, &pod, &words, [usual, limit]).await) });
+        for (at, (i, words)) in asked.iter().enumerate() {
+            let (api, pod) = (self.api::<Pod>(), pods.starts[*i].pod.clone());
+            let words = [&[AGENT.to_string()], &words[..]].concat();
+            running.spawn(async move { (at, exec(&api, &pod, &words, [usual, limit]).await) });
         }
-        let mut answers: Vec<Option<(Instant, String)>> = vec![None; pods.starts.len()];
+        let mut answers: Vec<Option<(Instant, String)>> = vec![None; asked.len()];
         let begin = Instant::now();
         let mut first: Option<(Instant, usize, Said)> = None;
         loop {
             match tokio::time::timeout(Duration::from_millis(20), running.join_next()).await {
                 Ok(None) => break,
-                Ok(Some(Ok((i, Ok(answer))))) => answers[i] = Some(answer),
-                Ok(Some(Ok((i, Err(said))))) => {
-                    first = first.or(Some((Instant::now(), i, said)));
+                Ok(Some(Ok((at, Ok(answer))))) => answers[at] = Some(answer),
+                Ok(Some(Ok((at, Err(said))))) => {
+                    first = first.or(Some((Instant::now(), asked[at].0, said)));
                 }
                 Ok(Some(Err(cause))) => return Err(EmuError::kubernetes(step, cause)),
                 Err(_) => {}
@@ -555,7 +606,9 @@ impl<'c> Made<'c> {
             }
         }
         let silent = answers.iter().position(Option::is_none);
-        let Some(silent) = silent else { return Ok(answers.into_iter().flatten().collect()) };
+        let Some(silent) = silent.map(|at| asked[at].0) else {
+            return Ok(answers.into_iter().flatten().collect());
+        };
         match first {
             Some((_, i, Said::Refused(said))) => Err(EmuError::node(&self.plan.nodes[i].name, step, said)),
             Some((_, i, Said::Unreached(cause))) => {

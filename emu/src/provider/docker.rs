@@ -16,7 +16,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
     RemoveImageOptionsBuilder,
 };
 use futures_util::StreamExt;
@@ -42,6 +42,8 @@ const LEAST_MEMORY: u64 = 6 << 20;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long others may take to fail for the same reason.
 const AFTERMATH: Duration = Duration::from_millis(1_000);
+/// How long a container may take that only looks at something.
+const ENDS: Duration = Duration::from_secs(30);
 /// How many looks a removal may take that somebody else has begun.
 const PATIENCE: u32 = 100;
 
@@ -266,6 +268,44 @@ impl Docker {
                 _ => Err(failed(&"it has ended at once")),
             }
         })
+    }
+
+    /// Whether the engine has an image of this name.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub(crate) fn has_image(&self, image: &str) -> Result<bool, EmuError> {
+        match self.runtime.block_on(self.api.inspect_image(image)) {
+            Ok(_) => Ok(true),
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+            Err(cause) => Err(EmuError::engine(format!("look at the image {image}"), cause)),
+        }
+    }
+
+    /// Runs a container that ends by itself: what it has printed.
+    ///
+    /// # Errors
+    /// The engine refuses it, or it does not end in time.
+    pub(crate) fn run_to_end(&self, container: &str, body: ContainerCreateBody) -> Result<String, EmuError> {
+        let failed =
+            |cause: &dyn std::fmt::Display| EmuError::engine(format!("run the container {container}"), cause);
+        let no_options = None::<bollard::query_parameters::StartContainerOptions>;
+        let options = CreateContainerOptionsBuilder::new().name(container).build();
+        let said = async {
+            self.api.create_container(Some(options), body).await?;
+            self.api.start_container(container, no_options).await?;
+            let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(true).build();
+            let mut lines = self.api.logs(container, Some(options));
+            let mut said = Vec::new();
+            while let Some(line) = lines.next().await {
+                said.extend_from_slice(&line?.into_bytes());
+            }
+            Ok::<_, bollard::errors::Error>(String::from_utf8_lossy(&said).into_owned())
+        };
+        match self.runtime.block_on(async { tokio::time::timeout(ENDS, said).await }) {
+            Ok(said) => said.map_err(|cause| failed(&cause)),
+            Err(_) => Err(failed(&format!("it does not end within {} s", ENDS.as_secs()))),
+        }
     }
 
     /// Puts a node's quota into force.
