@@ -656,6 +656,9 @@ pub struct Loop {
     #[command(flatten)]
     pub means: Means,
 
+    #[command(flatten)]
+    pub trying: Trying,
+
     /// Prints what is in loop.json
     #[arg(long)]
     pub json: bool,
@@ -889,9 +892,6 @@ pub struct How {
     /// Makes a cluster of our own on this host, of the server's binaries in this folder, with links as in the plan
     #[arg(long, value_name = "DIR", conflicts_with = "node_image")]
     pub kube_binaries: Option<PathBuf>,
-}
-
-#[cfg(feature = "emu")]
 
     /// The same, of an image of this host's engine that has the server's binaries and all else that a node needs
     #[arg(long, value_name = "IMAGE")]
@@ -905,6 +905,9 @@ impl How {
     pub fn makes_cluster(&self) -> bool {
         self.kube_binaries.is_some() || self.node_image.is_some()
     }
+}
+
+#[cfg(feature = "emu")]
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Manager {
@@ -1080,6 +1083,9 @@ pub struct EmulateRun {
     #[command(flatten)]
     pub means: Means,
 
+    #[command(flatten)]
+    pub trying: Trying,
+
     /// Prints the worker and endpoint tables of each run as Continuum does
     #[arg(long, conflicts_with = "json")]
     pub continuum_tables: bool,
@@ -1087,6 +1093,15 @@ pub struct EmulateRun {
     /// Prints one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(feature = "emu")]
+#[derive(clap::Args)]
+pub struct Trying {
+    /// How often a run is tried that is not valid, because its proof does not hold or the host was late; each further time when the
+    /// hypervisor of this host leaves it its processors
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: u32,
 }
 
 #[cfg(feature = "emu")]

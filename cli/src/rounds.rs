@@ -408,7 +408,8 @@ impl Rounds<'_> {
             let (asked, means) = (&self.asked, &self.args.means);
             let recorded = asked.recorded.as_deref();
             let provider = emulation::provider(asked.on, recorded, means, &asked.how, &campaign.plan)?;
-            let carried = emulation::carry_out(&campaign, &record, provider, &self.go_on, started);
+            let attempts = self.args.trying.attempts;
+            let carried = emulation::carry_out(&campaign, &record, provider, attempts, &self.go_on, started);
             end_on_first_signal();
             carried?;
             self.spend(&name, manifest::now_unix_s().saturating_sub(started))?;

@@ -123,9 +123,6 @@ fn the_tutorial_can_be_followed_to_the_letter_and_confirms_its_pick() {
     assert!(is > was + 1.0, "{is} ms after {was} ms: three more are worked");
 }
 
-/// How often a measurement is tried on a machine that others use, too.
-const TRIES: usize = 4;
-
 /// A reader's day on a real engine, where `OFFING_TUTORIAL` asks for it: it takes some minutes. With `short` the cameras run
 /// for less than `duration` says, and whether the pick is confirmed is told; otherwise every letter is followed, and it is asked.
 #[test]
@@ -148,20 +145,7 @@ fn the_tutorial_can_be_followed_on_a_real_engine() {
             true => block,
             false => block.replace("duration = \"35 s\"", "duration = \"14 s\""),
         };
-        let mut output = shell(&block, &work, &environment);
-        // What others on this machine have spoilt is measured again.
-        for _ in 1..TRIES {
-            if output.status.success() || !work.join("results/measured/plan.json").is_file() {
-                break;
-            }
-            let runs = fs::read_dir(work.join("results/measured/runs")).into_iter().flatten().flatten();
-            for run in
-                runs.map(|entry| entry.path()).filter(|run| read(&run.join("run.json"))["valid"] != true)
-            {
-                fs::remove_dir_all(run).expect("it is there");
-            }
-            output = shell("offing emulate run --resume results/measured", &work, &environment);
-        }
+        let output = shell(&block, &work, &environment);
         said += &printed(&block, &output);
     }
     assert_nothing_left(&before);

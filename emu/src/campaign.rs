@@ -11,6 +11,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use offing_core::{Deployment, Manager, Summary};
@@ -30,6 +31,15 @@ use crate::plan::{Plan, RunPlan, Settings};
 use crate::proof::Proof;
 use crate::provider::rehearsal::{Rehearsal, read_run};
 use crate::record::{Record, run_name};
+
+/// Share of the host's processor time that its hypervisor may give to others before a run is made again.
+const QUIET: f64 = 0.005;
+/// For how long it must not give more.
+const QUIET_FOR: Duration = Duration::from_secs(4);
+/// How long is waited for that.
+const WORTH_WAITING: Duration = Duration::from_secs(60);
+/// How often a wait looks whether the user has had enough.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What is to be measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,6 +149,13 @@ pub enum News<'n> {
         /// About how long all of it will take from here; nothing if nobody knows.
         left: Option<Duration>,
     },
+    /// A run is not valid, and is made again.
+    Again {
+        /// As it was.
+        run: &'n Finished,
+        /// How often it will have been tried.
+        attempt: u32,
+    },
     /// A run is done and kept.
     Done(&'n Finished),
 }
@@ -188,7 +205,9 @@ impl Campaign {
         self.runs().iter().map(|&(subject, repetition)| self.recorded(record, subject, repetition)).collect()
     }
 
-    /// Measures what is not in the record yet. Returns all runs, in the order of [`Campaign::runs`].
+    /// Measures what is not in the record yet. Returns all runs, in the order of [`Campaign::runs`]. A run that is not valid
+    /// is made up to `attempts` times, each further time when the hypervisor of this host leaves it its processors; the last
+    /// one is kept.
     ///
     /// `make` gives what only the caller can make of a deployment and a seed; `tell` hears how it goes.
     ///
@@ -199,10 +218,13 @@ impl Campaign {
         &self,
         provider: &Provider,
         record: &Record,
+        attempts: u32,
         make: &dyn Fn(&Deployment, u64) -> Made,
         tell: &mut dyn FnMut(News<'_>) -> Result<(), EmuError>,
     ) -> Result<Vec<Finished>, EmuError> {
         let runs = self.runs();
+        // What was recorded does not become better.
+        let attempts = if matches!(provider, Provider::Rehearsal(_)) { 1 } else { attempts };
         if let Provider::Rehearsal(rehearsal) = provider {
             let wanted: Vec<_> =
                 runs.iter().map(|&(subject, n)| (self.subjects[subject].id.clone(), n)).collect();
@@ -220,20 +242,29 @@ impl Campaign {
                 Provider::Docker(..) => Some(ahead.map(|(&(run, _), _)| self.duration(run) + overhead).sum()),
                 Provider::Rehearsal(_) => None,
             };
-            let began = Instant::now();
             let (number, of) = (at + 1, runs.len());
-            let mut reach = |step| {
-                if interrupted() {
-                    return Err(EmuError::Interrupted);
+            let mut attempt = 1;
+            let done = loop {
+                let began = Instant::now();
+                let mut reach = |step| {
+                    if interrupted() {
+                        return Err(EmuError::Interrupted);
+                    }
+                    let left = left.map(|left| left.saturating_sub(began.elapsed()));
+                    let subject = &self.subjects[subject];
+                    tell(News::Step { number, of, subject, repetition, step, left })
+                };
+                let done = self.measure(provider, subject, repetition, make, record, &mut reach)?;
+                if !done.failed {
+                    overhead = began.elapsed().saturating_sub(self.duration(subject));
                 }
-                let left = left.map(|left| left.saturating_sub(began.elapsed()));
-                let subject = &self.subjects[subject];
-                tell(News::Step { number, of, subject, repetition, step, left })
+                if done.failed || done.observed.facts.valid || attempt >= attempts {
+                    break done;
+                }
+                attempt += 1;
+                tell(News::Again { run: &done, attempt })?;
+                wait_until_quiet()?;
             };
-            let done = self.measure(provider, subject, repetition, make, record, &mut reach)?;
-            if !done.failed {
-                overhead = began.elapsed().saturating_sub(self.duration(subject));
-            }
             tell(News::Done(&done))?;
             finished[at] = Some(done);
         }
@@ -366,6 +397,31 @@ impl Campaign {
     }
 }
 
+/// Waits until the hypervisor of this host takes no processors away, but not for ever.
+fn wait_until_quiet() -> Result<(), EmuError> {
+    let begin = Instant::now();
+    while begin.elapsed() < WORTH_WAITING {
+        let before = HostTicks::now();
+        for _ in 0..QUIET_FOR.as_millis() / LOOK.as_millis() {
+            if interrupted() {
+                return Err(EmuError::Interrupted);
+            }
+            sleep(LOOK);
+        }
+        let shares = before.zip(HostTicks::now()).map(|(before, now)| now.since(before));
+        if shares.is_none_or(|shares| shares.stolen < QUIET) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A run in which nothing was measured, because its proof does not hold.
+pub(crate) fn unproved(plan: &RunPlan, proof: Proof) -> Observed {
+    let reason = what_does_not_hold(&proof);
+    nothing(plan, Some(proof), reason)
+}
+
 /// The rows of a proof that do not hold, as a sentence.
 fn what_does_not_hold(proof: &Proof) -> String {
     let rows = proof.checks.iter().filter(|check| !check.holds).map(|check| {
@@ -394,9 +450,3 @@ fn nothing(plan: &RunPlan, proof: Option<Proof>, reason: String) -> Observed {
     };
     Observed { facts, proof, requests: Vec::new() }
 }
-/// A run in which nothing was measured, because its proof does not hold.
-pub(crate) fn unproved(plan: &RunPlan, proof: Proof) -> Observed {
-    let reason = what_does_not_hold(&proof);
-    nothing(plan, Some(proof), reason)
-}
-

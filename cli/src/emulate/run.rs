@@ -42,7 +42,7 @@ pub fn run(args: &EmulateRun) -> Result<(), Failure> {
     let recorded = args.recorded.as_deref();
     let provider = provider(args.provider, recorded, &args.means, &args.how, &campaign.plan)?;
     let go_on = format!("offing emulate run --resume {}", record.path().display());
-    let runs = carry_out(&campaign, &record, provider, &go_on, started)?;
+    let runs = carry_out(&campaign, &record, provider, args.trying.attempts, &go_on, started)?;
     if args.json {
         print_json(&as_json(&campaign, &record, &runs))?;
     } else {
@@ -93,6 +93,7 @@ pub fn carry_out(
     campaign: &Campaign,
     record: &Record,
     provider: Provider,
+    attempts: u32,
     go_on: &str,
     started: u64,
 ) -> Result<Vec<Finished>, Failure> {
@@ -126,6 +127,11 @@ pub fn carry_out(
             progress.above(|| note(&line));
             Ok(())
         }
+        News::Again { run, attempt } => {
+            let reason = run.observed.facts.reason.as_deref().unwrap_or("it says no reason");
+            progress.above(|| note(&format!("not valid: {reason}\nattempt {attempt} of {attempts}")));
+            Ok(())
+        }
         News::Done(finished) => {
             done += 1;
             if let Some(reason) = &finished.observed.facts.reason {
@@ -141,7 +147,7 @@ pub fn carry_out(
         }
     };
     let make = |deployment: &Deployment, seed| made::made(&campaign.scenario, deployment, seed);
-    let runs = campaign.carry_out(&provider, record, &make, &mut tell);
+    let runs = campaign.carry_out(&provider, record, attempts, &make, &mut tell);
     drop(progress);
     let runs = runs.inspect_err(|error| {
         let kept = rows.iter().flatten().count();
@@ -391,8 +397,8 @@ fn next(campaign: &Campaign, record: &Record, runs: &[Finished]) -> Vec<Step> {
     let folder = record.path().display().to_string();
     let report = |why: &str| Step::new(why, &["offing", "report", &folder]);
     if runs.iter().any(|run| run.observed.requests.is_empty()) {
-        let why = "measure what is missing when nobody else uses this host";
-        return vec![Step::new(why, &["offing", "emulate", "run", "--resume", &folder])];
+        let why = "measure what is missing when nobody else uses this host, each run up to three times";
+        return vec![Step::new(why, &["offing", "emulate", "run", "--resume", &folder, "--attempts", "3"])];
     }
     if runs.iter().any(|run| !run.observed.facts.valid) {
         return vec![report("see what is not valid, and measure that again when nobody else uses this host")];
