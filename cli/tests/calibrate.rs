@@ -153,3 +153,21 @@ fn measurements_after_the_models_had_their_form_are_within_the_targets() {
     let choice = &told["choices"][0];
     assert!(number(&choice["kendall_p95"]) >= 0.9 && choice["not_distinguishable"] == true, "{choice}");
 }
+
+/// On a cluster of Kubernetes that is used as it is, tails are within the targets, with and without a fit on it; means are not,
+/// and not farther off than docs/calibration.md says.
+#[test]
+fn measurements_on_a_cluster_are_predicted_as_well_as_the_manual_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let data = root.join("validation/data/kubernetes-cluster").to_str().expect("text").to_string();
+    let validate = ["validate", &data, "--models", "docker", "--json"];
+    let tails = ["--limit", "latency_p95=10%", "--limit", "latency_p99=15%"];
+    let unfitted = [&validate[..], &tails, &["--limit", "latency_mean=12.5%"]].concat();
+    let left_out = [&validate[..], &tails, &["--limit", "latency_mean=6%", "--leave-one-out"]].concat();
+    for arguments in [unfitted, left_out] {
+        let told = offing(&arguments).expect_code(0).json();
+        assert_eq!(told["overload_right"], serde_json::json!([10, 10]));
+        let choice = &told["choices"][0];
+        assert!(choice["kendall_p95"].as_f64() >= Some(0.9) && choice["regret_ms"] == 0.0, "{choice}");
+    }
+}

@@ -7,6 +7,7 @@ use offing_validation::start::{MeasuredStart, measured_starts, predicted_start};
 
 const MEASURED: &str = include_str!("../data/kubernetes-start/pods.csv");
 const MEASURED_ONE: &str = include_str!("../data/kubernetes-start-one/pods.csv");
+const MEASURED_ONE_MORE: &str = include_str!("../data/kubernetes-start-one-more/pods.csv");
 
 /// A measured start of one Job with so many pods, and the prediction with the cores of the lab's host.
 fn pods(measured: &str, count: u32) -> (MeasuredStart, Started) {
@@ -28,17 +29,19 @@ fn ten_thirty_and_sixty_pods_are_ready_when_the_model_says_within_fifteen_percen
 }
 
 /// Of one pod the mean of two repetitions says too little: where in its second the kubelet's list is, and whether the API
-/// server refuses the token at first, differ by a second each. So this is the mean of twenty.
+/// server refuses the token at first, differ by a second each. So this is the mean of forty, on two days.
 #[test]
-fn one_pod_is_ready_when_the_model_says_within_fifteen_percent_or_hardly_more() {
-    let (measured, told) = pods(MEASURED_ONE, 1);
+fn one_pod_is_ready_when_the_model_says_within_fifteen_percent() {
+    let more = MEASURED_ONE_MORE.split_once('\n').expect("a header").1;
+    let (measured, told) = pods(&format!("{MEASURED_ONE}{more}"), 1);
+    assert_eq!(measured.ready_s.len(), 40);
     let error = |phase: usize| told.phases[phase].last_s / measured.phases[phase][1] - 1.0;
-    assert!(error(PHASES.len() - 1).abs() <= 0.155, "{measured:?}, {told:?}");
+    assert!(error(PHASES.len() - 1).abs() <= 0.15, "{measured:?}, {told:?}");
     let sandbox = PHASES.iter().position(|&phase| phase == "sandbox").expect("it is a phase");
     assert!((sandbox..PHASES.len()).all(|phase| error(phase).abs() <= 0.20), "{measured:?}, {told:?}");
     let [low, high] = told.time_to_ready_pi95_s;
     let inside = measured.ready_s.iter().filter(|ready| (low..=high).contains(*ready)).count();
-    assert!((17..=20).contains(&inside), "{measured:?}, {low} to {high}");
+    assert!((35..=40).contains(&inside), "{measured:?}, {low} to {high}");
 }
 
 /// Wrong, and known: pods of a node get their sandboxes in groups, not all at the same time as the model says. The
