@@ -28,6 +28,8 @@ if cargo deb --version >/dev/null 2>&1; then
     packed=$(dirname "$offing")/packed
     rm -rf "$packed"
     cp -r "$out/$name" "$packed"
+    # As Debian wants it; not every version of cargo-deb does it.
+    gzip -9 -n "$packed"/man/*.1
     cargo deb --quiet --no-build --target "$triple" -p offing --output "$out/"
 fi
 ls -l "$out" | awk 'NR > 1 { print $5, $9 }'

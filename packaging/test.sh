@@ -46,7 +46,7 @@ if [ -n "$deb" ]; then
     dpkg-deb --field "$deb" Maintainer | grep -qF "$(sed -n 's/^ *- name: //p' CITATION.cff)"
     dpkg-deb --contents "$deb" >"$work/log"
     for file in usr/bin/offing usr/bin/offing-agent usr/share/man/man1/offing.1.gz usr/share/bash-completion/completions/offing; do
-        grep -q "$file\$" "$work/log"
+        grep -q "$file\$" "$work/log" || { echo "$deb holds no $file"; exit 1; }
     done
     dpkg-deb --extract "$deb" "$work/deb"
     quietly "$work/deb/usr/bin/offing" simulate "$work/deb/usr/share/offing/scenarios/video.toml" --json
