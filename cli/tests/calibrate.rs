@@ -147,7 +147,7 @@ fn measurements_after_the_models_had_their_form_are_within_the_targets() {
     limits.iter().for_each(|limit| arguments.extend(["--limit", limit]));
     let told = offing(&arguments).expect_code(0).json();
     let number = |value: &serde_json::Value| value.as_f64().expect("a number");
-    assert!(number(&told["parts_within"]) > 0.95, "{}", told["parts_within"]);
+    assert!(number(&told["parts_within"]) > 0.94, "{}", told["parts_within"]);
     assert!(number(&told["utilization_points"]) < 3.0, "{}", told["utilization_points"]);
     assert_eq!(told["overload_right"], serde_json::json!([12, 12]));
     let choice = &told["choices"][0];
@@ -162,7 +162,7 @@ fn measurements_on_a_cluster_are_predicted_as_well_as_the_manual_says() {
     let data = root.join("validation/data/kubernetes-cluster").to_str().expect("text").to_string();
     let validate = ["validate", &data, "--models", "docker", "--json"];
     let tails = ["--limit", "latency_p95=10%", "--limit", "latency_p99=15%"];
-    let unfitted = [&validate[..], &tails, &["--limit", "latency_mean=12.5%"]].concat();
+    let unfitted = [&validate[..], &tails, &["--limit", "latency_mean=6.5%"]].concat();
     let left_out = [&validate[..], &tails, &["--limit", "latency_mean=6%", "--leave-one-out"]].concat();
     for arguments in [unfitted, left_out] {
         let told = offing(&arguments).expect_code(0).json();
