@@ -422,7 +422,8 @@ fn a_run_that_is_spoilt_is_made_again_where_that_is_asked() {
         let bench = Bench { tolerance: "1", ..Bench::new("spoilt", agent) };
         let mut run = Run::start(&bench.args(&["--attempts", "3"]), &[], PATIENCE);
         assert!(run.reaches(": proving"), "{:#?}", run.said);
-        // As if others had taken the processors.
+        // As if others had taken the processors, once packets are on their way.
+        sleep(Duration::from_millis(600));
         for signal in ["-STOP", "-CONT"] {
             send_forwarder(&run, signal);
             sleep(Duration::from_secs(1));
