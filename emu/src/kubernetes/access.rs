@@ -153,6 +153,11 @@ pub(super) fn is_absent(cause: &kube::Error) -> bool {
     }
 }
 
+/// Whether the API server has refused a request (403).
+pub(super) fn is_denied(cause: &kube::Error) -> bool {
+    matches!(cause, kube::Error::Api(status) if status.code == 403)
+}
+
 /// Whether the API server has refused a connection to a pod (403).
 pub(super) fn is_forbidden(cause: &kube::Error) -> bool {
     use kube::client::UpgradeConnectionError::ProtocolSwitch;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::access::{ABSENCE, is_absent};
+use super::access::{ABSENCE, is_absent, is_denied};
 use super::objects::LABEL_NODE;
 
 /// How one pod came to be: spans from the instant at which the run asked for its first pod [ms]. What was not heard of
@@ -160,10 +160,11 @@ async fn follow<K: Clone + std::fmt::Debug + DeserializeOwned + kube::Resource>(
     const BEGINNING: &str = "0";
     let mut version = BEGINNING.to_string();
     let mut absent: Option<Instant> = None;
+    let mut was_allowed = false;
     loop {
         match api.watch(&params, &version).await {
             Ok(stream) => {
-                absent = None;
+                (absent, was_allowed) = (None, true);
                 let mut stream = std::pin::pin!(stream);
                 while let Some(Ok(event)) = stream.next().await {
                     match &event {
@@ -187,7 +188,9 @@ async fn follow<K: Clone + std::fmt::Debug + DeserializeOwned + kube::Resource>(
             }
             Err(cause) => {
                 let since = *absent.get_or_insert_with(Instant::now);
-                if !is_absent(&cause) || since.elapsed() > ABSENCE {
+                // A server that has just started reads its roles one after the other, and refuses what it will allow.
+                let may_pass = is_absent(&cause) || was_allowed && is_denied(&cause);
+                if !may_pass || since.elapsed() > ABSENCE {
                     let _ = sender.send((Instant::now(), News::Broken(cause)));
                     return;
                 }
