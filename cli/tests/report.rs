@@ -23,6 +23,8 @@ fn a_report_goes_into_the_folder_with_its_figures_beside_it() {
     let said = offing(&["report", &path, "--figures", "svg"]).expect_code(0).stdout;
     assert!(said.contains("report.html") && said.contains("figures"), "{said}");
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    // Where there is nothing to warn of, no empty notice says that there is.
+    assert!(!page.contains("<ul></ul>"));
     assert!(page.contains("Of 8 possible deployments of “load”"));
     for name in ["parts", "load", "latency_by_endpoints", "utilization"] {
         assert!(fs::read_to_string(folder.join(format!("figures/{name}.svg"))).unwrap().contains("<svg"));

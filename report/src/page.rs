@@ -526,13 +526,7 @@ fn alone(subjects: &[Subject<'_>]) -> String {
         .collect();
     let mut body = html::table("Predicted deployments", &columns, &rows, &is_number);
     body.push_str("<p class=\"quiet\">Numbers in brackets are 95 % intervals: what chance within one run leaves open.</p>\n");
-    if !warnings.is_empty() {
-        let _ = writeln!(
-            body,
-            "<aside class=\"notice\" aria-label=\"Before you trust this\"><h3>Before you trust this</h3><ul>{}</ul></aside>",
-            warnings.concat()
-        );
-    }
+    body.push_str(&notice(&warnings.concat()));
     body
 }
 
@@ -981,6 +975,14 @@ fn caveats(findings: &Findings, found: &Found, subjects: &[Subject<'_>]) -> Stri
         );
     }
     let items: String = items.iter().map(|item| format!("<li>{}</li>", text(item))).collect();
+    notice(&items)
+}
+
+/// What a reader must know of the answer; nothing where there is nothing to say.
+fn notice(items: &str) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
     format!(
         "<aside class=\"notice\" aria-label=\"Before you trust this\"><h3>Before you trust this</h3><ul>{items}</ul></aside>\n"
     )
