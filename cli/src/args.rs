@@ -1099,7 +1099,7 @@ pub struct EmulateRun {
 #[derive(clap::Args)]
 pub struct Trying {
     /// How often a run is tried that is not valid, because its proof does not hold or the host was late; each further time when the
-    /// hypervisor of this host leaves it its processors
+    /// hypervisor of this host leaves it its processors; recorded runs are not tried again
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: u32,
 }
