@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::application::Workload;
 use crate::bench::stolen;
 use crate::cluster::{Inventory, Tools};
-use crate::collect::{HostFacts, HostTicks};
+use crate::collect::{HostFacts, HostShares, HostTicks};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
 use crate::kubernetes;
@@ -408,8 +408,7 @@ fn wait_until_quiet() -> Result<(), EmuError> {
             }
             sleep(LOOK);
         }
-        let shares = before.zip(HostTicks::now()).map(|(before, now)| now.since(before));
-        if shares.is_none_or(|shares| shares.stolen < QUIET) {
+        if HostShares::since(before).is_none_or(|shares| shares.stolen < QUIET) {
             break;
         }
     }

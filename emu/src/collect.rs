@@ -374,6 +374,13 @@ pub struct HostShares {
     pub stolen: f64,
 }
 
+impl HostShares {
+    /// What became of the time since an instant; nothing where the kernel does not count.
+    pub fn since(before: Option<HostTicks>) -> Option<HostShares> {
+        Some(HostTicks::now()?.since(before?))
+    }
+}
+
 impl HostTicks {
     /// Since the kernel started; nothing where it does not count.
     pub fn now() -> Option<HostTicks> {

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, address};
-use crate::collect::HostTicks;
+use crate::collect::{HostShares, HostTicks};
 use crate::error::EmuError;
 use crate::ledger::utc;
 use crate::links::forwarder::Report;
@@ -164,10 +164,10 @@ impl Cluster {
         let before = HostTicks::now();
         let mut proof = Proof::of_links(self, self.run())?;
         self.limit()?;
-        let plan = Cluster::plan(self);
+        let plan = self.plan();
         for group in processor_groups(plan) {
             let tasks: Vec<_> = group.iter().map(|&i| (i, burn(plan, i))).collect();
-            let texts = Cluster::run_in(self, &tasks, LIMIT)?;
+            let texts = self.run_in(&tasks, LIMIT)?;
             proof.add_processors(plan, &group, texts.into_iter())?;
         }
         proof.since(before);
@@ -225,7 +225,7 @@ impl Proof {
 
     /// Says what the hypervisor of this host took while it was made.
     pub(crate) fn since(&mut self, before: Option<HostTicks>) {
-        self.host_steal = before.zip(HostTicks::now()).map(|(before, now)| now.since(before).stolen);
+        self.host_steal = HostShares::since(before).map(|shares| shares.stolen);
     }
 }
 

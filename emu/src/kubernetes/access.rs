@@ -153,15 +153,14 @@ pub(super) fn is_absent(cause: &kube::Error) -> bool {
     }
 }
 
-/// Whether the API server has refused a request (403).
-pub(super) fn is_denied(cause: &kube::Error) -> bool {
-    matches!(cause, kube::Error::Api(status) if status.code == 403)
-}
-
-/// Whether the API server has refused a connection to a pod (403).
+/// Whether the API server has refused a request, or a connection to a pod (403).
 pub(super) fn is_forbidden(cause: &kube::Error) -> bool {
     use kube::client::UpgradeConnectionError::ProtocolSwitch;
-    matches!(cause, kube::Error::UpgradeConnection(ProtocolSwitch(code)) if code.as_u16() == 403)
+    match cause {
+        kube::Error::Api(status) => status.code == 403,
+        kube::Error::UpgradeConnection(ProtocolSwitch(code)) => code.as_u16() == 403,
+        _ => false,
+    }
 }
 
 /// An error and its causes, each once.

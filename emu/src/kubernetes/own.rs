@@ -37,11 +37,11 @@ use super::image;
 use crate::cluster::{Tools, address};
 use crate::error::EmuError;
 use crate::interrupt::interrupted;
-use crate::ledger::{Kind, LABEL_KIND, LABEL_RUN, Ledger};
+use crate::ledger::{Kind, Ledger};
 use crate::links::forwarder::{Attachment, Forwarder, Report, Spec};
 use crate::plan::RunPlan;
 use crate::proof::{Probed, Proof};
-use crate::provider::docker::{AGENT, Docker, TAG, Task, container_prefix, image_name, namespace};
+use crate::provider::docker::{AGENT, Docker, TAG, Task, container_prefix, image_name, labels, namespace};
 
 /// The device of a node that leads to other nodes.
 const LINK: &str = "link0";
@@ -325,14 +325,13 @@ impl Own {
         }
         let container = format!("{}look", container_prefix(&self.run));
         self.making(Kind::Container, &container)?;
-        let labels = [(LABEL_RUN, self.run.as_str()), (LABEL_KIND, Kind::Container.name())];
         let said = self.docker.run_to_end(
             &container,
             ContainerCreateBody {
                 image: Some(image.into()),
                 entrypoint: Some(vec!["sh".into(), "-c".into(), missing_in_image()]),
                 env: Some(vec![format!("PATH={PATH_OF_IMAGE}")]),
-                labels: Some(labels.map(|(key, value)| (key.to_string(), value.to_string())).into()),
+                labels: Some(labels(&self.run, Kind::Container)),
                 host_config: Some(HostConfig { network_mode: Some("none".into()), ..HostConfig::default() }),
                 ..ContainerCreateBody::default()
             },
@@ -365,23 +364,22 @@ impl Own {
                 "{count} nodes, and a cluster of ours has at most 200"
             )]));
         }
-        let path = match makings {
-            Makings::Binaries { .. } => PATH_OF_HOST,
-            Makings::Image(_) => PATH_OF_IMAGE,
+        // Path, image, and what of this machine's is seen by all containers and by nodes alone.
+        let (path, image, of_all, of_nodes) = match makings {
+            Makings::Binaries { binaries, plugins } => {
+                let mut ours: Vec<String> = ["/usr", "/etc/alternatives", "/etc/ssl", "/etc/ld.so.cache"]
+                    .map(|path| format!("{path}:{path}:ro"))
+                    .into();
+                ours.push(format!("{}:/opt/k8s:ro", binaries.display()));
+                let image = format!("{}{TAG}", image_name(&self.run));
+                (PATH_OF_HOST, image, ours, vec![format!("{}:/opt/cni:ro", plugins.display())])
+            }
+            Makings::Image(image) => (PATH_OF_IMAGE, image.clone(), Vec::new(), Vec::new()),
         };
         let environment = vec![format!("PATH={path}"), format!("NET={net}"), format!("NODES={count}")];
         let folder = self.folder.clone();
         let bind = |what: &str, place: &str| format!("{}:{place}", folder.join(what).display());
-        let mut binds = vec![bind("lab", "/lab:ro")];
-        if let Makings::Binaries { binaries, .. } = makings {
-            let ours = ["/usr", "/etc/alternatives", "/etc/ssl", "/etc/ld.so.cache"];
-            binds.extend(ours.map(|path| format!("{path}:{path}:ro")));
-            binds.push(format!("{}:/opt/k8s:ro", binaries.display()));
-        }
-        let image = match makings {
-            Makings::Binaries { .. } => format!("{}{TAG}", image_name(&self.run)),
-            Makings::Image(image) => image.clone(),
-        };
+        let mut binds = [of_all, vec![bind("lab", "/lab:ro")]].concat();
         let common = Common { image, environment, net: net.into() };
         let own = [binds.clone(), vec![bind("state", "/state")]].concat();
         self.container("cp", 2, &common, own, &["/var/lib/etcd"], &["bash", "/lab/cp.sh"])?;
@@ -390,9 +388,7 @@ impl Own {
             bind("images", "/images:ro"),
             bind("offing-agent", &format!("{AGENT}:ro")),
         ]);
-        if let Makings::Binaries { plugins, .. } = makings {
-            binds.push(format!("{}:/opt/cni:ro", plugins.display()));
-        }
+        binds.extend(of_nodes);
         let host = crate::doctor::host();
         let mut number = 0;
         for size in sizes {
@@ -440,14 +436,13 @@ impl Own {
             }),
             ..EndpointSettings::default()
         };
-        let labels = [(LABEL_RUN, self.run.as_str()), (LABEL_KIND, Kind::Container.name())];
         let unconfined = ["seccomp", "apparmor"].map(|what| format!("{what}=unconfined"));
         let body = ContainerCreateBody {
             image: Some(image.clone()),
             entrypoint: Some(command.iter().map(ToString::to_string).collect()),
             hostname: Some(name.into()),
             env: Some(environment.clone()),
-            labels: Some(labels.map(|(key, value)| (key.to_string(), value.to_string())).into()),
+            labels: Some(labels(&self.run, Kind::Container)),
             volumes: Some(volumes.iter().map(ToString::to_string).collect()),
             host_config: Some(HostConfig {
                 binds: Some(binds),

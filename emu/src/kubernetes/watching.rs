@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::access::{ABSENCE, is_absent, is_denied};
+use super::access::{ABSENCE, is_absent, is_forbidden};
 use super::objects::LABEL_NODE;
 
 /// How one pod came to be: spans from the instant at which the run asked for its first pod [ms]. What was not heard of
@@ -189,7 +189,7 @@ async fn follow<K: Clone + std::fmt::Debug + DeserializeOwned + kube::Resource>(
             Err(cause) => {
                 let since = *absent.get_or_insert_with(Instant::now);
                 // A server that has just started reads its roles one after the other, and refuses what it will allow.
-                let may_pass = is_absent(&cause) || was_allowed && is_denied(&cause);
+                let may_pass = is_absent(&cause) || was_allowed && is_forbidden(&cause);
                 if !may_pass || since.elapsed() > ABSENCE {
                     let _ = sender.send((Instant::now(), News::Broken(cause)));
                     return;

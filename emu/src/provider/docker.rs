@@ -186,10 +186,7 @@ impl Docker {
             image: Some(format!("{image}{TAG}")),
             cmd: Some(vec!["serve".into()]),
             hostname: Some(node.name.clone()),
-            labels: Some(HashMap::from([
-                (LABEL_RUN.into(), run.into()),
-                (LABEL_KIND.into(), Kind::Container.name().into()),
-            ])),
+            labels: Some(labels(run, Kind::Container)),
             host_config: Some(HostConfig {
                 network_mode: Some("none".into()),
                 memory,
@@ -225,10 +222,7 @@ impl Docker {
     ) -> Result<(), EmuError> {
         let body = NetworkCreateRequest {
             name: network.into(),
-            labels: Some(HashMap::from([
-                (LABEL_RUN.into(), run.into()),
-                (LABEL_KIND.into(), Kind::Network.name().into()),
-            ])),
+            labels: Some(labels(run, Kind::Network)),
             ipam: Some(Ipam {
                 config: Some(vec![IpamConfig {
                     subnet: Some(subnet.into()),
@@ -502,6 +496,11 @@ impl Docker {
 /// How the names of a run's containers begin.
 pub fn container_prefix(run: &str) -> String {
     format!("offing-{run}-")
+}
+
+/// The labels of something that was made for a run.
+pub(crate) fn labels(run: &str, kind: Kind) -> HashMap<String, String> {
+    [(LABEL_RUN, run), (LABEL_KIND, kind.name())].map(|(key, value)| (key.into(), value.into())).into()
 }
 
 /// A run's image, without its tag.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use offing_emu::HostTicks;
+use offing_emu::{HostShares, HostTicks};
 
 /// Says that a test could not be made here. `run-tests` counts them by name from the file that
 /// `OFFING_SKIPPED` names, because the harness keeps what passing tests print to itself.
@@ -42,8 +42,7 @@ pub fn in_real_time(name: &str, test: impl Fn()) {
     for _ in 0..ATTEMPTS {
         let before = HostTicks::now();
         let Err(panic) = catch_unwind(AssertUnwindSafe(&test)) else { return };
-        let shares = before.zip(HostTicks::now()).map(|(before, after)| after.since(before));
-        share = shares.map_or(0.0, |shares| shares.stolen);
+        share = HostShares::since(before).map_or(0.0, |shares| shares.stolen);
         if share < STOLEN {
             resume_unwind(panic);
         }
