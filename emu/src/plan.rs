@@ -340,6 +340,12 @@ fn plan_one(deployment: &Deployment, settings: &Settings, host: Host) -> Result<
             settings.proof_tolerance
         ));
     }
+    if settings.nodes == Nodes::Own && manager != Manager::Kubernetes {
+        warnings.push(
+            "no cluster is made for a deployment without Kubernetes: `--manager kubernetes` puts it on one"
+                .into(),
+        );
+    }
     let asks = |pods: &Pods| pods.cpu_request > 0.0 || pods.memory_request_bytes > 0 || pods.image_bytes > 0;
     if manager == Manager::Kubernetes && deployment.placement.pods.as_ref().is_some_and(asks) {
         warnings.push(
@@ -720,6 +726,12 @@ pub(crate) mod tests {
         odd = deployment(Scope::Node, 8e6);
         odd.placement.manager = Manager::Kubernetes;
         let cluster = Settings { nodes: Nodes::Existing, ..Settings::default() };
+        let own = Settings { nodes: Nodes::Own, ..Settings::default() };
+        let is_in_vain = |manager: Option<Manager>| {
+            let settings = Settings { manager, ..own.clone() };
+            one(&odd, &settings).unwrap().warnings.iter().any(|text| text.contains("no cluster is made"))
+        };
+        assert!(is_in_vain(Some(Manager::None)) && !is_in_vain(Some(Manager::Kubernetes)));
         odd.placement.pods = Some(Pods { cpu_request: 0.5, ..Pods::default() });
         assert!(one(&odd, &cluster).unwrap().warnings.iter().any(|text| text.contains("`deploy.pod_cpu`")));
         odd.placement.pods = Some(Pods { per_node: 3, ..Pods::default() });
